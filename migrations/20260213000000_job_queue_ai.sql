@@ -1,0 +1,232 @@
+-- Up Migration
+
+-- The job machine's vocabulary. src/machines/job.ts is its definition; a test holds the two equal.
+create type job_status as enum ('queued', 'claimed', 'running', 'done', 'failed', 'retried', 'cancelled');
+create type job_event as enum ('ENQUEUE', 'CLAIM', 'START', 'SUCCEED', 'FAIL', 'TIMEOUT', 'LOSE', 'RELEASE', 'SNOOZE', 'CANCEL', 'REQUEUE');
+
+-- job_queue: one row a job, and the row is the machine's snapshot.
+--   version           number of transitions so far = seq of the last event; every write is fenced by it, and it only grows
+--   attempt           CLAIM adds one; RELEASE and SNOOZE take it back; REQUEUE starts at 0
+--   run_after         earliest start; the database's clock decides when it has come
+--   locked_by/_at     the worker that holds the job and since when; null unless claimed or running
+--   unique_key        while a job with this type and key is live, there is no second one
+--   cancel_requested_at  an operator asked to cancel a job that a worker holds; the worker aborts the handler, then records CANCEL
+create table job_queue (
+  id bigint generated always as identity primary key,
+  organization_id uuid references organizations (id),
+  job_type text not null,
+  queue text not null,
+  status job_status not null default 'queued',
+  priority smallint not null default 0 check (priority between -100 and 100),
+  version integer not null default 1 check (version >= 1),
+  attempt smallint not null default 0,
+  max_attempts smallint not null check (max_attempts between 1 and 100),
+  run_after timestamptz not null default now(),
+  locked_by integer,
+  locked_at timestamptz,
+  cancel_requested_at timestamptz,
+  unique_key text check (length(unique_key) <= 200),
+  payload jsonb not null default '{}',
+  result jsonb,
+  last_error text,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  finished_at timestamptz,
+  constraint attempts_are_bounded check (attempt between 0 and max_attempts),
+  constraint held_jobs_have_a_holder check ((status in ('claimed', 'running')) = (locked_by is not null and locked_at is not null)),
+  constraint finished_jobs_have_an_end check ((status in ('done', 'failed', 'cancelled')) = (finished_at is not null))
+);
+alter table job_queue set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+create index job_queue_claimable on job_queue (queue, priority desc, run_after, id) where status in ('queued', 'retried');
+create index job_queue_held on job_queue (locked_by) where status in ('claimed', 'running');
+create index job_queue_of_organization on job_queue (organization_id, id);
+create unique index job_queue_unique_live on job_queue (job_type, unique_key)
+  where unique_key is not null and status in ('queued', 'claimed', 'running', 'retried');
+
+-- job_events: one row a transition, in the transaction of the transition; append-only; dropped by whole days.
+create table job_events (
+  job_id bigint not null,
+  seq integer not null check (seq >= 1),
+  event job_event not null,
+  from_state job_status,
+  to_state job_status not null,
+  attempt smallint not null,
+  worker integer,
+  organization_id uuid,
+  at timestamptz not null default now(),
+  details jsonb,
+  primary key (job_id, seq, at)
+) partition by range (at);
+
+create table ticket_ai_triage (
+  id uuid primary key default gen_random_uuid(),
+  organization_id uuid not null references organizations (id),
+  ticket_id uuid not null,
+  suggested_category text,
+  suggested_priority ticket_priority,
+  suggested_tags text[] not null default '{}',
+  suggested_assignee_id uuid,
+  sentiment_label text check (sentiment_label in ('positive', 'neutral', 'negative')),
+  sentiment_score real check (sentiment_score between -1 and 1),
+  category_confidence real check (category_confidence between 0 and 1),
+  priority_confidence real check (priority_confidence between 0 and 1),
+  sentiment_confidence real check (sentiment_confidence between 0 and 1),
+  confidence real check (confidence between 0 and 1),
+  explanation jsonb not null default '{}',
+  model_id text not null,
+  inputs_hash bytea,
+  is_live boolean not null default true,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  foreign key (organization_id, ticket_id) references tickets (organization_id, id) on delete cascade,
+  foreign key (organization_id, suggested_assignee_id) references users (organization_id, id)
+);
+create unique index ticket_ai_triage_one_live on ticket_ai_triage (organization_id, ticket_id) where is_live;
+
+create table ai_suggestions (
+  id uuid primary key default gen_random_uuid(),
+  organization_id uuid not null references organizations (id),
+  ticket_id uuid not null,
+  suggestion_type text not null check (suggestion_type in ('smart_reply')),
+  content text not null,
+  citations jsonb not null default '[]',
+  confidence real check (confidence between 0 and 1),
+  model_id text not null,
+  is_used boolean not null default false,
+  created_at timestamptz not null default now(),
+  expires_at timestamptz not null,
+  foreign key (organization_id, ticket_id) references tickets (organization_id, id) on delete cascade
+);
+create unique index ai_suggestions_one_open on ai_suggestions (organization_id, ticket_id, suggestion_type) where not is_used;
+create index ai_suggestions_by_expiry on ai_suggestions (expires_at);
+
+create table ticket_kb_suggestions (
+  id uuid primary key default gen_random_uuid(),
+  organization_id uuid not null references organizations (id),
+  ticket_id uuid not null,
+  article_id uuid not null,
+  title text not null,
+  excerpt text not null,
+  relevance_score real not null check (relevance_score between 0 and 1),
+  is_helpful boolean,
+  created_at timestamptz not null default now(),
+  unique (organization_id, ticket_id, article_id),
+  foreign key (organization_id, ticket_id) references tickets (organization_id, id) on delete cascade,
+  foreign key (organization_id, article_id) references kb_articles (organization_id, id) on delete cascade
+);
+
+create table metrics_snapshots (
+  id uuid primary key default gen_random_uuid(),
+  organization_id uuid not null references organizations (id),
+  snapshot_ts timestamptz not null,
+  tickets_by_status jsonb not null,
+  tickets_by_priority jsonb not null,
+  frt_p50 double precision,
+  frt_p95 double precision,
+  mttr_p50 double precision,
+  mttr_p95 double precision,
+  sla_compliance_pct double precision check (sla_compliance_pct between 0 and 100),
+  agent_load jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  unique (organization_id, snapshot_ts)
+);
+
+create table org_settings (
+  organization_id uuid primary key references organizations (id),
+  auto_escalate_negative_sentiment boolean not null default false,
+  auto_escalate_threshold real not null default 0.7 check (auto_escalate_threshold between 0 and 1),
+  kb_suggestion_enabled boolean not null default true,
+  ai_triage_enabled boolean not null default true,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+
+alter table tickets
+  add column time_to_breach_minutes integer,
+  add column sla_risk_score real check (sla_risk_score between 0 and 1);
+
+do $$
+declare
+  tenant_table text;
+begin
+  foreach tenant_table in array array['ticket_ai_triage', 'ai_suggestions', 'ticket_kb_suggestions', 'metrics_snapshots', 'org_settings'] loop
+    execute format('alter table %I enable row level security', tenant_table);
+    execute format('create policy tenant on %I to atum_app, atum_system using (organization_id = bound_organization()) with check (organization_id = bound_organization())', tenant_table);
+    execute format('grant select, insert, update, delete on %I to atum_app, atum_system', tenant_table);
+  end loop;
+end
+$$;
+
+-- The engine (atum_system) serves the jobs of all organisations; a request (atum_app) sees and enqueues those of its own.
+alter table job_queue enable row level security;
+create policy tenant on job_queue to atum_app using (organization_id = bound_organization()) with check (organization_id = bound_organization());
+create policy installation on job_queue to atum_system using (true) with check (true);
+grant select, insert, update on job_queue to atum_app;
+grant select, insert, update, delete on job_queue to atum_system;
+grant usage on sequence job_queue_id_seq to atum_app, atum_system;
+
+alter table job_events enable row level security;
+create policy tenant on job_events to atum_app using (organization_id = bound_organization()) with check (organization_id = bound_organization());
+create policy installation on job_events to atum_system using (true) with check (true);
+grant select, insert on job_events to atum_app, atum_system;
+
+-- Days are made ahead and dropped whole. The service owns nothing, so it asks these two functions.
+create function ensure_job_event_partitions(days_ahead integer) returns integer
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  made integer := 0;
+  starts timestamptz;
+  partition_name text;
+begin
+  if days_ahead not between 0 and 60 then
+    raise exception 'days_ahead must be between 0 and 60, not %', days_ahead using errcode = 'invalid_parameter_value';
+  end if;
+  perform pg_advisory_xact_lock(hashtext('job_event_partitions'));
+  for offset_days in -1 .. days_ahead loop
+    starts := (date_trunc('day', now() at time zone 'UTC') + make_interval(days => offset_days)) at time zone 'UTC';
+    partition_name := 'job_events_' || to_char(starts at time zone 'UTC', 'YYYYMMDD');
+    if to_regclass(partition_name) is null then
+      execute format('create table %I partition of job_events for values from (%L) to (%L)', partition_name, starts, starts + interval '24 hours');
+      execute format('alter table %I enable row level security', partition_name);
+      made := made + 1;
+    end if;
+  end loop;
+  return made;
+end
+$$;
+
+create function drop_job_event_partitions(keep_days integer) returns integer
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  dropped integer := 0;
+  partition_name text;
+begin
+  if keep_days < 1 then
+    raise exception 'keep_days must be at least 1, not %', keep_days using errcode = 'invalid_parameter_value';
+  end if;
+  perform pg_advisory_xact_lock(hashtext('job_event_partitions'));
+  for partition_name in
+    select child.relname from pg_inherits
+      join pg_class child on child.oid = inhrelid
+     where inhparent = 'job_events'::regclass and child.relname ~ '^job_events_\d{8}$'
+       and child.relname < 'job_events_' || to_char((now() at time zone 'UTC') - make_interval(days => keep_days), 'YYYYMMDD')
+  loop
+    execute format('drop table %I', partition_name);
+    dropped := dropped + 1;
+  end loop;
+  return dropped;
+end
+$$;
+revoke execute on function ensure_job_event_partitions(integer), drop_job_event_partitions(integer) from public;
+grant execute on function ensure_job_event_partitions(integer), drop_job_event_partitions(integer) to atum_system;
+create table job_events_default partition of job_events default;
+alter table job_events_default enable row level security;
+select ensure_job_event_partitions(14);
+
+-- Down Migration
+
+alter table tickets drop column time_to_breach_minutes, drop column sla_risk_score;
+drop table org_settings, metrics_snapshots, ticket_kb_suggestions, ai_suggestions, ticket_ai_triage, job_events, job_queue;
+drop function ensure_job_event_partitions(integer);
+drop function drop_job_event_partitions(integer);
+drop type job_event, job_status;

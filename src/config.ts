@@ -1,0 +1,79 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+/** Seconds, bytes and counts that no request, job or row may exceed; one place, so that each can be found and argued about. */
+export const LIMITS = {
+  BODY_BYTES: 1_048_576,
+  SUBJECT_CHARS: 500,
+  DESCRIPTION_CHARS: 100_000,
+  PAYLOAD_BYTES: 65_536,
+  PAGE_DEFAULT: 50,
+  PAGE_MAX: 200,
+  ENQUEUE_COUNT_MAX: 10_000,
+  STATEMENT_TIMEOUT_MS: 60_000,
+} as const
+
+const port = z.coerce.number().int().min(0).max(65_535)
+const milliseconds = (fallback: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(fallback)
+const url = z.string().regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
+
+const environment = z.object({
+  ATUM_DATA_DIR: z
+    .string()
+    .min(1)
+    .default('.atum-desk')
+    .transform((path) => resolve(path)),
+  DATABASE_URL: url.optional(),
+  /** The same database, reached without a pooler, for LISTEN. Polling serves where it is absent and the pooler forwards no notifications. */
+  DATABASE_DIRECT_URL: url.optional(),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: port.default(8000),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  /** Signs access tokens; made and kept in the data directory where absent. */
+  ATUM_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
+  METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+  WORKER_METRICS_PORT: port.default(0),
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(100).default(10),
+  WORKER_QUEUES: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((name) => name.trim())
+        .filter(Boolean),
+    ),
+  WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(20),
+  DRAIN_MS: milliseconds(10_000, 0, 600_000),
+  HEARTBEAT_MS: milliseconds(2_000, 100, 10_000),
+  WORKER_LOST_MS: milliseconds(8_000, 500, 60_000),
+  POLL_MS: milliseconds(1_000, 20, 60_000),
+  RESCUE_MS: milliseconds(2_000, 100, 10_000),
+  SCHEDULER_MS: milliseconds(1_000, 100, 60_000),
+  JOB_EVENTS_KEEP_DAYS: z.coerce.number().int().min(2).max(3_650).default(30),
+})
+
+/** What the program was told, checked once. */
+export type Config = z.infer<typeof environment>
+
+/** A setting that cannot be used, in words that name it. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+/**
+ * Reads the configuration from environment variables.
+ *
+ * @throws ConfigError that names each wrong variable
+ */
+export function readConfig(variables: Record<string, string | undefined> = process.env): Config {
+  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''))
+  const parsed = environment.safeParse(given)
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'))
+  }
+  if (parsed.data.WORKER_LOST_MS < 2 * parsed.data.HEARTBEAT_MS) {
+    throw new ConfigError('WORKER_LOST_MS: must be at least twice HEARTBEAT_MS, or a live worker is taken for a dead one')
+  }
+  return parsed.data
+}

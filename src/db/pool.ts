@@ -1,0 +1,91 @@
+import { createPgDriverFactory } from '@slonik/pg-driver'
+import { createPool, SchemaValidationError } from 'slonik'
+import type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection, Interceptor } from 'slonik'
+import { sql } from './sql.ts'
+
+export type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection } from 'slonik'
+
+/**
+ * The two roles in which the service logs in: `app` acts for the bound organisation, `system` for the installation
+ * (sign-in, job engine, operators). Neither owns a table.
+ */
+export interface Database {
+  app: DatabasePool
+  system: DatabasePool
+  end(): Promise<void>
+}
+
+export interface PoolOptions {
+  size: number
+  name: string
+}
+
+/** Each row is checked by the schema of its statement; what the schema transforms is what the caller gets. */
+const parseRows: Interceptor = {
+  name: 'parse-rows',
+  transformRow: (context, query, row) => {
+    const schema = context.resultParser
+    if (!schema) return row
+    const parsed = schema['~standard'].validate(row)
+    if (parsed instanceof Promise) throw new TypeError('row schemas must be synchronous')
+    if (parsed.issues) throw new SchemaValidationError(query, row, parsed.issues)
+    return parsed.value as typeof row
+  },
+}
+
+/** PostgreSQL's numbers and times as JavaScript has them: int8 to number (every id stays below 2^53), timestamptz to Date. */
+const typeParsers = [
+  { name: 'int8', parse: Number },
+  { name: 'numeric', parse: Number },
+  { name: 'timestamptz', parse: (text: string) => new Date(text) },
+]
+
+async function openPool(url: string, { size, name }: PoolOptions): Promise<DatabasePool> {
+  const address = new URL(url)
+  address.searchParams.set('application_name', name)
+  return createPool(address.href, {
+    driverFactory: createPgDriverFactory(),
+    interceptors: [parseRows],
+    typeParsers,
+    captureStackTrace: false,
+    maxPoolSize: size,
+    idleTimeout: 30_000,
+    connectionTimeout: 5_000,
+    connectionRetryLimit: 0,
+    queryRetryLimit: 5,
+    transactionRetryLimit: 5,
+    statementTimeout: 'DISABLE_TIMEOUT',
+    idleInTransactionSessionTimeout: 'DISABLE_TIMEOUT',
+    // The default, DISCARD ALL, costs 0.4 ms a query. Nothing here leaves session state behind: every setting is transaction-local.
+    resetConnection: async () => {},
+  })
+}
+
+/** Opens the pools of both roles. */
+export async function openDatabase(urls: { app: string; system: string }, options: PoolOptions): Promise<Database> {
+  const [app, system] = await Promise.all([openPool(urls.app, options), openPool(urls.system, options)])
+  return {
+    app,
+    system,
+    end: async () => {
+      await Promise.all([app.end(), system.end()])
+    },
+  }
+}
+
+/** Runs `work` in a transaction that is bound to one organisation: row-level security shows and takes its rows only. */
+export function inOrganization<T>(
+  pool: Pick<CommonQueryMethods, 'transaction'>,
+  organizationId: string,
+  work: (tx: DatabaseTransactionConnection) => Promise<T>,
+): Promise<T> {
+  return pool.transaction(async (tx) => {
+    await bindOrganization(tx, organizationId)
+    return work(tx)
+  })
+}
+
+/** Binds the organisation until the transaction ends. */
+export async function bindOrganization(tx: DatabaseTransactionConnection, organizationId: string): Promise<void> {
+  await tx.query(sql.unsafe`select set_config('atum.organization_id', ${organizationId}, true)`)
+}

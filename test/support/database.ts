@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import { after } from 'node:test'
+import pg from 'pg'
+import { serviceUrls } from '#db/logins.ts'
+import { openDatabase } from '#db/pool.ts'
+import type { Database } from '#db/pool.ts'
+
+/** A database of the test file's own. */
+export interface TestDatabase extends Database {
+  /** The owner's address: migrations, and looking behind row-level security. */
+  ownerUrl: string
+  /** One statement as the owner, who sees every row. */
+  owner<Row extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
+}
+
+/** Clones the migrated template (empty: an unmigrated database); it is dropped when the file's tests are over. */
+export async function testDatabase({ empty = false }: { empty?: boolean } = {}): Promise<TestDatabase> {
+  const template = process.env['TEST_TEMPLATE_URL']
+  if (!template) throw new Error('No test cluster: run the tests with npm test, or with --test-global-setup=test/support/cluster.ts')
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const at = (database: string): string => {
+    const url = new URL(template)
+    url.pathname = `/${database}`
+    return url.href
+  }
+  await once(at('postgres'), `create database ${name} template ${empty ? 'template0' : 'atum_desk'} strategy file_copy`)
+  const ownerUrl = at(name)
+  const database = await openDatabase(serviceUrls(ownerUrl), { size: 10, name: 'test' })
+  const client = new pg.Client({ connectionString: ownerUrl })
+  client.on('error', () => {})
+  await client.connect()
+  after(async () => {
+    await database.end().catch(() => {})
+    await client.end().catch(() => {})
+    await once(at('postgres'), `drop database if exists ${name} with (force)`)
+  })
+  return {
+    ...database,
+    ownerUrl,
+    owner: async <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => (await client.query<Row>(text, values)).rows,
+  }
+}
+
+async function once(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+/** Waits for a fact, asking again and again; a test's own way of not sleeping. */
+export async function until(fact: () => Promise<boolean> | boolean, what: string, timeoutMs = 20_000): Promise<void> {
+  const end = performance.now() + timeoutMs
+  while (!(await fact())) {
+    if (performance.now() > end) throw new Error(`did not happen within ${timeoutMs} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
