@@ -1,4 +1,4 @@
-import type { JobEvent, JobEventName } from '#machines/job.ts'
+import type { JobEvent } from '#machines/job.ts'
 import { eventsIn, nextJob } from '#machines/job-step.ts'
 import type { JobStanding } from '#machines/job-step.ts'
 import { lockJob, recordMoves, requestCancel, standingOf } from './jobs.ts'
@@ -24,7 +24,7 @@ export function moveOf(row: StandingRow, event: JobEvent, extra: { details?: unk
     standing,
     transitions: [
       {
-        event: event.type as JobEventName,
+        event: event.type,
         from: before.state,
         to: standing.state,
         attempt: standing.context.attempt,
