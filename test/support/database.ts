@@ -26,9 +26,8 @@ export async function testDatabase({ empty = false }: { empty?: boolean } = {}):
   await once(at('postgres'), `create database ${name} template ${empty ? 'template0' : 'atum_desk'} strategy file_copy`)
   const ownerUrl = at(name)
   const database = await openDatabase(serviceUrls(ownerUrl), { size: 10, name: 'test' })
-  const client = new pg.Client({ connectionString: ownerUrl })
+  const client = new pg.Pool({ connectionString: ownerUrl, max: 2 })
   client.on('error', () => {})
-  await client.connect()
   after(async () => {
     await database.end().catch(() => {})
     await client.end().catch(() => {})

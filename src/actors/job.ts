@@ -1,0 +1,249 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { ClaimedJob, Move } from '#db/jobs.ts'
+import { recordMoves } from '#db/jobs.ts'
+import { bindOrganization } from '#db/pool.ts'
+import type { DatabaseTransactionConnection } from '#db/pool.ts'
+import { backoffMs, DEFAULT_BACKOFF, PermanentFailure } from '#jobs/job-type.ts'
+import type { JobType, Outcome, RunningJob } from '#jobs/job-type.ts'
+import type { JobEvent, JobFault, JobState } from '#machines/job.ts'
+import { nextJob } from '#machines/job-step.ts'
+import type { JobStanding } from '#machines/job-step.ts'
+import { metrics } from '#metrics.ts'
+import type { Engine } from './engine.ts'
+import { countTransitions } from './recorder.ts'
+import type { Recorder } from './recorder.ts'
+import { awayPauseMs, isAwayForNow } from './service.ts'
+
+export interface JobTypeName {
+  job_type: string
+}
+
+/** How long an aborted handler may take to come back before its job goes on without it. Its writes never commit then. */
+const ABORT_GRACE_MS = 2_000
+const STACK_CHARS = 4_000
+
+/** Why a run was broken off from outside. It becomes the job's event. */
+export class Interruption extends Error {
+  override name = 'Interruption'
+  readonly kind: 'CANCEL' | 'TIMEOUT' | 'RELEASE' | 'LEASE_LOST'
+
+  constructor(kind: Interruption['kind'], message: string) {
+    super(message)
+    this.kind = kind
+  }
+}
+
+/** The job moved on without this run: whatever it would write is refused. */
+class LeaseLost extends Error {
+  override name = 'LeaseLost'
+}
+
+/**
+ * One claimed job on its way: it decides by the machine, has the decision recorded, and only then acts. There is one
+ * way in (`live`) and one way in which a job ends (`#end`).
+ */
+export class JobActor {
+  readonly job: ClaimedJob
+  readonly #engine: Engine
+  readonly #recorder: Recorder
+  readonly #abort = new AbortController()
+  readonly since = Date.now()
+  #standing: JobStanding
+  #version: number
+
+  constructor(job: ClaimedJob, engine: Engine, recorder: Recorder) {
+    this.job = job
+    this.#engine = engine
+    this.#recorder = recorder
+    this.#version = job.version
+    this.#standing = {
+      state: 'claimed',
+      context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker: job.locked_by, last_error: job.last_error },
+    }
+  }
+
+  get state(): JobState {
+    return this.#standing.state
+  }
+
+  /** Breaks the run off; the first reason counts. */
+  interrupt(kind: Interruption['kind'], message: string): void {
+    this.#abort.abort(new Interruption(kind, message))
+  }
+
+  /** Lives until the job has left this worker's hands. @throws only where the engine itself is at fault */
+  async live(): Promise<void> {
+    try {
+      if (this.#abort.signal.aborted) return await this.#endInterrupted()
+      if (!(await this.#step({ type: 'START' }))) return this.#leaseIsLost()
+      await this.#end(await this.#run())
+    } catch (error) {
+      if (!(error instanceof LeaseLost)) throw error
+      this.#leaseIsLost()
+    }
+  }
+
+  /** The handler's outcome, its error, or the interruption, whichever comes first. */
+  async #run(): Promise<Outcome | Error> {
+    const type = this.#engine.jobTypes.get(this.job.job_type)
+    if (!type) return new PermanentFailure(`this worker knows no job type ${this.job.job_type}`)
+    if (this.#abort.signal.aborted) return toError(this.#abort.signal.reason)
+    const started = performance.now()
+    const timeout = setTimeout(() => this.interrupt('TIMEOUT', `did not end within ${type.timeout_ms} ms`), type.timeout_ms)
+    const handled = this.#handle(type).catch((error: unknown) => toError(error))
+    const outcome = await Promise.race([handled, this.#aborted(handled)])
+    clearTimeout(timeout)
+    metrics.jobRun.observe({ job_type: type.name }, (performance.now() - started) / 1_000)
+    const reason: unknown = this.#abort.signal.reason
+    return outcome instanceof Error && reason instanceof Interruption ? reason : outcome
+  }
+
+  async #handle(type: JobType): Promise<Outcome> {
+    const payload = type.payload.safeParse(this.job.payload)
+    if (!payload.success) throw new PermanentFailure(`payload: ${payload.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`)
+    const running: RunningJob<unknown> = {
+      id: this.job.id,
+      organization_id: this.job.organization_id,
+      attempt: this.job.attempt,
+      payload: payload.data,
+      signal: this.#abort.signal,
+      read: (work) => this.#transaction(work),
+    }
+    return type.run(running)
+  }
+
+  /** Resolves when the run was interrupted and its handler has had its grace to come back. */
+  async #aborted(handled: Promise<unknown>): Promise<Error> {
+    const { signal } = this.#abort
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    await Promise.race([handled, pause(ABORT_GRACE_MS)])
+    return toError(signal.reason)
+  }
+
+  /** The one way in which a run ends. */
+  async #end(outcome: Outcome | Error): Promise<void> {
+    if (outcome instanceof Interruption) return this.#endInterrupted()
+    if (outcome instanceof Error) return this.#fail(outcome)
+    if (outcome.kind === 'snooze') return this.#finish({ type: 'SNOOZE', delay_ms: outcome.delay_ms })
+    try {
+      await (outcome.writes ? this.#succeedWith(outcome.writes, outcome.result) : this.#finish({ type: 'SUCCEED' }, { result: outcome.result }))
+    } catch (error) {
+      if (error instanceof LeaseLost) throw error
+      await this.#fail(toError(error))
+    }
+  }
+
+  async #endInterrupted(): Promise<void> {
+    const { kind, message } = this.#abort.signal.reason as Interruption
+    if (kind === 'LEASE_LOST') return this.#leaseIsLost()
+    if (kind === 'TIMEOUT') {
+      const fault = { class: 'Timeout', message }
+      return this.#finish({ type: 'TIMEOUT', fault, backoff_ms: this.#backoffMs() }, { details: { error: fault } })
+    }
+    return this.#finish({ type: kind }, { details: { reason: message } })
+  }
+
+  async #fail(error: Error): Promise<void> {
+    const fault = faultOf(error)
+    const permanent = error instanceof PermanentFailure
+    await this.#finish({ type: 'FAIL', fault, permanent, backoff_ms: this.#backoffMs() }, { details: { error: fault, permanent } })
+  }
+
+  async #finish(event: JobEvent, extra: { result?: unknown; details?: unknown } = {}): Promise<void> {
+    if (!(await this.#step(event, extra))) throw new LeaseLost()
+    this.#countEnd()
+  }
+
+  /** Decides, has it recorded, and stands where the machine says. @returns false where the lease is lost */
+  async #step(event: JobEvent, extra: { result?: unknown; details?: unknown } = {}): Promise<boolean> {
+    const move = this.#decide(event, extra)
+    if (!(await this.#recorder.record(move))) return false
+    this.#adopt(move)
+    return true
+  }
+
+  /** SUCCEED together with the handler's own writes, in one transaction: both commit, or neither does. */
+  async #succeedWith(writes: (tx: DatabaseTransactionConnection) => Promise<void>, result: unknown): Promise<void> {
+    const move = this.#decide({ type: 'SUCCEED' }, { result })
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.#transaction(async (tx) => {
+          await writes(tx)
+          if (!(await recordMoves(tx, [move])).has(move.id)) throw new LeaseLost()
+        })
+        break
+      } catch (error) {
+        // A commit whose answer was lost has moved the version on: the next try is refused, and nothing is done twice.
+        if (!isAwayForNow(error)) throw error
+        await pause(awayPauseMs(tries, this.#engine.chance()))
+      }
+    }
+    countTransitions(move)
+    this.#adopt(move)
+    this.#countEnd()
+  }
+
+  #decide(event: JobEvent, extra: { result?: unknown; details?: unknown }): Move & JobTypeName {
+    const standing = nextJob(this.#standing, event)
+    if (!standing) throw new Error(`job ${this.job.id}: the machine has no ${event.type} in ${this.#standing.state}`)
+    return {
+      id: this.job.id,
+      job_type: this.job.job_type,
+      version: this.#version,
+      standing,
+      transitions: [
+        {
+          event: event.type,
+          from: this.#standing.state,
+          to: standing.state,
+          attempt: standing.context.attempt,
+          worker: this.job.locked_by,
+          details: extra.details,
+        },
+      ],
+      result: extra.result,
+    }
+  }
+
+  #adopt(move: Move): void {
+    this.#standing = move.standing
+    this.#version = move.version + move.transitions.length
+  }
+
+  /** A transaction in the job's organisation; without one it sees no tenant's rows. */
+  #transaction<T>(work: (tx: DatabaseTransactionConnection) => Promise<T>): Promise<T> {
+    const { organization_id } = this.job
+    return this.#engine.database.system.transaction(async (tx) => {
+      if (organization_id !== null) await bindOrganization(tx, organization_id)
+      return work(tx)
+    })
+  }
+
+  #backoffMs(): number {
+    return backoffMs(this.#engine.jobTypes.get(this.job.job_type)?.backoff ?? DEFAULT_BACKOFF, this.job.attempt, this.#engine.chance())
+  }
+
+  #leaseIsLost(): void {
+    metrics.leasesLost.inc({ job_type: this.job.job_type })
+    this.#abort.abort(new Interruption('LEASE_LOST', 'the job has moved on'))
+    this.#engine.log.warn({ job_id: this.job.id, version: this.#version }, 'lease lost: the job had moved on, nothing was written')
+  }
+
+  #countEnd(): void {
+    metrics.workerJobs.inc({ worker_name: this.#engine.workerName, job_type: this.job.job_type, status: this.#standing.state })
+  }
+}
+
+function toError(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value))
+}
+
+/** An error as it is stored: text on purpose, since an Error in JSON is {}; without the NUL that PostgreSQL refuses. */
+function faultOf(error: Error): JobFault {
+  const clean = (text: string) => text.replaceAll('\0', '�')
+  return {
+    class: clean(error.name || 'Error').slice(0, 100),
+    message: clean(error.message).slice(0, 2_000),
+    stack: clean(error.stack ?? '').slice(0, STACK_CHARS),
+  }
+}

@@ -1,0 +1,125 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { sqlState } from '#db/errors.ts'
+import { recordMoves } from '#db/jobs.ts'
+import type { Move } from '#db/jobs.ts'
+import type { JobTypeName } from './job.ts'
+import { metrics } from '#metrics.ts'
+import type { Engine } from './engine.ts'
+import { awayPauseMs, isAwayForNow } from './service.ts'
+
+/** At most this many jobs go into one statement; at 1,000 a plan flips and it becomes slower. */
+const BATCH_MAX = 500
+
+/** A move that waits for its statement, and who waits for it. */
+interface Entry {
+  move: Move & JobTypeName
+  decidedAt: number
+  resolve(recorded: boolean): void
+  reject(error: unknown): void
+}
+
+/**
+ * Group commit: what jobs decide while one statement is under way goes into the next one. Nobody waits for a timer: a
+ * lone transition is written at once. While the database is away the moves are held and tried again under their fence.
+ */
+export class Recorder {
+  readonly #engine: Engine
+  #waiting = new Map<number, Entry[]>()
+  #flushing: Promise<void> | null = null
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  /**
+   * Records a move.
+   *
+   * @returns false where the job had moved on meanwhile: the lease is lost, and nothing was written
+   * @throws what PostgreSQL says of this very move (a result that is no valid jsonb, for one)
+   */
+  record(move: Move & JobTypeName): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const entries = this.#waiting.get(move.id) ?? []
+      entries.push({ move, decidedAt: performance.now(), resolve, reject })
+      this.#waiting.set(move.id, entries)
+      this.#flushing ??= this.#flush()
+    })
+  }
+
+  /** Resolves when nothing waits any more. */
+  async idle(): Promise<void> {
+    while (this.#flushing) await this.#flushing
+  }
+
+  async #flush(): Promise<void> {
+    // Let everything that is decided in this turn of the event loop come along.
+    await null
+    while (this.#waiting.size > 0) await this.#write(this.#nextBatch())
+    this.#flushing = null
+  }
+
+  /** Up to BATCH_MAX jobs; of each the oldest move, and those that follow it without a gap, as one. */
+  #nextBatch(): Entry[][] {
+    const batch: Entry[][] = []
+    for (const [id, entries] of this.#waiting) {
+      if (batch.length === BATCH_MAX) break
+      batch.push(entries)
+      this.#waiting.delete(id)
+    }
+    return batch
+  }
+
+  async #write(batch: Entry[][]): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      const started = performance.now()
+      try {
+        const recorded = await recordMoves(this.#engine.database.system, batch.map(merged))
+        metrics.recorderFlush.observe((performance.now() - started) / 1_000)
+        for (const entries of batch) settle(entries, recorded.has(entries[0]!.move.id))
+        return
+      } catch (error) {
+        if (isAwayForNow(error) || isRollback(error)) {
+          await pause(isRollback(error) ? 5 : awayPauseMs(tries, this.#engine.chance()))
+        } else if (batch.length > 1) {
+          // One of them is to blame: each alone, so that only that one fails.
+          for (const entries of batch) await this.#write([entries])
+          return
+        } else {
+          for (const entry of batch[0]!) entry.reject(error)
+          return
+        }
+      }
+    }
+  }
+}
+
+/** Several moves of one job, each deciding on what the one before left, as one. */
+function merged(entries: readonly Entry[]): Move {
+  const first = entries[0]!.move
+  const last = entries.at(-1)!.move
+  const now = performance.now()
+  return {
+    id: first.id,
+    version: first.version,
+    standing: last.standing,
+    transitions: entries.flatMap(({ move, decidedAt }) => move.transitions.map((transition) => ({ ago_ms: now - decidedAt, ...transition }))),
+    result: last.result,
+  }
+}
+
+function settle(entries: readonly Entry[], recorded: boolean): void {
+  for (const { move, resolve } of entries) {
+    if (recorded) countTransitions(move)
+    resolve(recorded)
+  }
+}
+
+/** Feeds the metric of transitions, once they are in the database. */
+export function countTransitions(move: Move & JobTypeName): void {
+  for (const { event, from, to } of move.transitions) metrics.transitions.inc({ job_type: move.job_type, event, from, to })
+}
+
+/** 40001 and 40P01: the statement lost against another one, and may simply be run again. */
+function isRollback(error: unknown): boolean {
+  return ['40001', '40P01'].includes(sqlState(error) ?? '')
+}

@@ -1,0 +1,280 @@
+import { hostname } from 'node:os'
+import { createActor } from 'xstate'
+import type { AnyActorRef } from 'xstate'
+import type { Config } from '#config.ts'
+import type { Database } from '#db/pool.ts'
+import { declareSchedules } from '#db/schedules.ts'
+import type { ScheduleDefinition } from '#db/schedules.ts'
+import { ensureQueues, registerWorker, setWorkerStatus } from '#db/workers.ts'
+import type { JobType } from '#jobs/job-type.ts'
+import { jobTypes as allJobTypes, QUEUES } from '#jobs/registry.ts'
+import { SCHEDULES } from '#jobs/schedules.ts'
+import type { Logger } from '#log.ts'
+import { workerMachine } from '#machines/worker.ts'
+import { metrics } from '#metrics.ts'
+import { VERSION } from '#version.ts'
+import type { Engine } from './engine.ts'
+import { heartbeatService } from './heartbeat.ts'
+import { listenerActor } from './listener.ts'
+import type { WakeMessage } from './listener.ts'
+import { Recorder } from './recorder.ts'
+import { rescuerService } from './rescuer.ts'
+import { CrashCounter } from './restart-budget.ts'
+import type { RestartBudget } from './restart-budget.ts'
+import { schedulerService } from './scheduler.ts'
+import { awayPauseMs, isAwayForNow, serviceActor, sleep } from './service.ts'
+import { startQueueSupervisor } from './supervisor.ts'
+import type { QueueSupervisor } from './supervisor.ts'
+
+/** What the death of each child means: it is started again, this often at most; beyond that the worker fails. */
+const CHILDREN = {
+  heartbeat: { crashes: 5, withinMs: 60_000 },
+  rescuer: { crashes: 5, withinMs: 60_000 },
+  scheduler: { crashes: 5, withinMs: 60_000 },
+  listener: { crashes: 10, withinMs: 60_000 },
+  queue: { crashes: 5, withinMs: 60_000 },
+} as const satisfies Record<string, RestartBudget>
+
+export interface WorkerOptions {
+  config: Config
+  database: Database
+  directUrl?: string | undefined
+  log: Logger
+  /** The kinds of job; a test brings its own. */
+  jobTypes?: ReadonlyMap<string, JobType>
+  queues?: readonly string[]
+  schedules?: readonly ScheduleDefinition[]
+  chance?: () => number
+}
+
+/** A running worker. */
+export interface Worker {
+  /** The worker's row. It changes where the others took the worker for dead and it registered anew. */
+  readonly id: number
+  /** Claims no more, finishes within DRAIN_MS, gives the rest back, and stops. */
+  drain(): Promise<void>
+  /** Resolves when the worker has stopped; rejects when it failed upwards. */
+  stopped: Promise<void>
+  tree(): unknown
+}
+
+/** Starts a worker; resolves when it is registered. While the database is away it waits for it. */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const host = new WorkerHost(options)
+  await host.registered
+  return host
+}
+
+/** Hosts the worker machine: it says what happens next, this class does it. */
+class WorkerHost implements Worker {
+  readonly #engine: Engine
+  readonly #queues: readonly string[]
+  readonly #schedules: readonly ScheduleDefinition[]
+  readonly #recorder: Recorder
+  readonly #counters = new Map<string, CrashCounter>()
+  readonly #services = new Map<string, AnyActorRef>()
+  readonly #ending = new AbortController()
+  #supervisors: QueueSupervisor[] = []
+  /** Crews of supervisors that were replaced; their last jobs are being given back. */
+  #leaving: QueueSupervisor[] = []
+  readonly stopped: Promise<void>
+  readonly registered: Promise<void>
+  readonly #actor
+
+  constructor({ config, database, directUrl, log, jobTypes = allJobTypes, queues, schedules = SCHEDULES, chance = Math.random }: WorkerOptions) {
+    const workerName = `${hostname()}:${process.pid}`
+    this.#engine = { config, database, directUrl, jobTypes, workerName, log, chance }
+    this.#queues = queues ?? (config.WORKER_QUEUES.length > 0 ? config.WORKER_QUEUES : QUEUES)
+    this.#schedules = schedules
+    this.#recorder = new Recorder(this.#engine)
+    this.#actor = createActor(
+      workerMachine.provide({
+        actions: {
+          register: () => void this.#register(),
+          startChildren: ({ context }) => this.#startChildren(context.id!),
+          abandonChildren: () => this.#abandonChildren(),
+          restartChild: ({ event }) => this.#restartChild(event as CrashEvent),
+          drainChildren: () => void this.#drainChildren(),
+          signOff: () => this.#stopServices(),
+        },
+        guards: { budgetIsSpent: ({ event }) => this.#counter((event as CrashEvent).actorId).isSpent(performance.now()) },
+      }),
+    )
+    this.registered = new Promise((resolve) => {
+      this.#actor.subscribe((snapshot) => snapshot.matches('starting') || resolve())
+    })
+    this.stopped = new Promise((resolve, reject) => {
+      this.#actor.subscribe({
+        next: (snapshot) => {
+          if (snapshot.matches('stopped')) resolve()
+          if (snapshot.matches('failed')) reject(snapshot.context.error instanceof Error ? snapshot.context.error : new Error(String(snapshot.context.error)))
+        },
+        error: reject,
+      })
+    })
+    // Whoever started the worker awaits `stopped`; until then its failure is not an unhandled one.
+    this.stopped.catch(() => {})
+    this.#actor.start()
+  }
+
+  get id(): number {
+    return this.#actor.getSnapshot().context.id ?? 0
+  }
+
+  async drain(): Promise<void> {
+    this.#ending.abort()
+    this.#actor.send({ type: 'DRAIN' })
+    await this.stopped
+  }
+
+  tree(): unknown {
+    return {
+      id: `worker:${this.id}`,
+      state: this.#actor.getSnapshot().value,
+      children: [
+        ...[...this.#services].map(([name, ref]) => ({
+          id: name,
+          state: ref.getSnapshot().status,
+          restarts: this.#counter(name).total,
+          restart_budget: this.#counter(name).budget,
+        })),
+        ...this.#supervisors.map((supervisor) => ({
+          ...(supervisor.tree() as object),
+          restarts: this.#counter(`queue:${supervisor.queue}`).total,
+          restart_budget: CHILDREN.queue,
+        })),
+      ],
+    }
+  }
+
+  async #register(): Promise<void> {
+    const { database, config, log, workerName } = this.#engine
+    for (let tries = 1; !this.#ending.signal.aborted; tries += 1) {
+      try {
+        await ensureQueues(
+          database.system,
+          this.#queues.map((name) => ({ name, concurrency: config.WORKER_CONCURRENCY })),
+        )
+        await declareSchedules(database.system, this.#schedules)
+        const id = await registerWorker(database.system, { name: workerName, host: hostname(), pid: process.pid, version: VERSION, queues: this.#queues })
+        log.info({ worker: id, queues: this.#queues }, 'worker registered')
+        this.#actor.send({ type: 'REGISTERED', id })
+        return
+      } catch (error) {
+        if (!isAwayForNow(error)) return this.#childDied('register', error)
+        if (tries === 1) log.warn({ error: String(error) }, 'cannot register: the database is away; waiting for it')
+        await sleep(awayPauseMs(tries, this.#engine.chance()), this.#ending.signal)
+      }
+    }
+  }
+
+  #startChildren(worker: number): void {
+    this.#supervisors = this.#queues.map((queue) => this.#startSupervisor(worker, queue))
+    for (const name of ['heartbeat', 'rescuer', 'scheduler', 'listener'] as const) this.#startService(name, worker)
+  }
+
+  #startService(name: Exclude<keyof typeof CHILDREN, 'queue'>, worker: number): void {
+    const logic =
+      name === 'listener'
+        ? listenerActor((wake) => this.#wake(wake))
+        : serviceActor(
+            {
+              heartbeat: heartbeatService({
+                tree: () => this.tree(),
+                supervisors: () => [...this.#supervisors, ...this.#leaving],
+                declaredLost: () => this.#actor.send({ type: 'DECLARED_LOST' }),
+              }),
+              rescuer: rescuerService,
+              scheduler: schedulerService,
+            }[name],
+          )
+    const ref = createActor(logic, { input: { engine: this.#engine, worker }, id: name })
+    ref.subscribe({ error: (error) => this.#childDied(name, error) })
+    this.#services.set(name, ref)
+    ref.start()
+  }
+
+  #startSupervisor(worker: number, queue: string): QueueSupervisor {
+    return startQueueSupervisor(this.#engine, this.#recorder, worker, queue, (error) => this.#childDied(`queue:${queue}`, error))
+  }
+
+  #childDied(actorId: string, error: unknown): void {
+    this.#engine.log.error({ actor: actorId, err: error }, 'an actor crashed')
+    metrics.errors.inc({ error_type: 'actor_crash', endpoint: '' })
+    this.#actor.send({ type: `xstate.error.actor.${actorId}`, error, actorId })
+  }
+
+  #restartChild({ actorId }: CrashEvent): void {
+    this.#counter(actorId).add(performance.now())
+    const kind = kindOf(actorId)
+    metrics.actorRestarts.inc({ actor: kind })
+    const worker = this.id
+    if (kind !== 'queue') return this.#startService(kind as Exclude<keyof typeof CHILDREN, 'queue'>, worker)
+    const queue = actorId.slice('queue:'.length)
+    this.#supervisors = this.#supervisors.map((supervisor) => {
+      if (supervisor.queue !== queue) return supervisor
+      this.#dismiss(supervisor, 'RELEASE', 'its supervisor crashed')
+      return this.#startSupervisor(worker, queue)
+    })
+  }
+
+  #dismiss(supervisor: QueueSupervisor, kind: 'RELEASE' | 'LEASE_LOST', why: string): void {
+    supervisor.ref.stop()
+    supervisor.crew.interruptAll(kind, why)
+    this.#leaving.push(supervisor)
+    void supervisor.crew.empty().then(() => (this.#leaving = this.#leaving.filter((other) => other !== supervisor)))
+  }
+
+  /** The others took this worker for dead: its jobs are theirs, so what runs here is broken off and writes nothing. */
+  #abandonChildren(): void {
+    this.#engine.log.error({ worker: this.id }, 'this worker was declared lost while it lived; its runs are broken off, and it registers anew')
+    this.#stopServices()
+    for (const supervisor of this.#supervisors) this.#dismiss(supervisor, 'LEASE_LOST', 'the worker was declared lost')
+    this.#supervisors = []
+  }
+
+  #stopServices(): void {
+    for (const ref of this.#services.values()) ref.stop()
+    this.#services.clear()
+  }
+
+  async #drainChildren(): Promise<void> {
+    const { database, log } = this.#engine
+    const worker = this.id
+    log.info({ worker }, 'draining: no more claims, finishing what runs')
+    await setWorkerStatus(database.system, worker, 'draining').catch((error: unknown) => log.warn({ err: error }, 'the drain could not be announced'))
+    await Promise.all(
+      this.#supervisors.map((supervisor) => {
+        const stopped = new Promise<void>((resolve) => supervisor.ref.subscribe((snapshot) => snapshot.matches('stopped') && resolve()))
+        supervisor.ref.send({ type: 'DRAIN' })
+        return stopped
+      }),
+    )
+    await this.#recorder.idle()
+    this.#stopServices()
+    await setWorkerStatus(database.system, worker, 'stopped').catch((error: unknown) => log.warn({ err: error }, 'the stop could not be announced'))
+    log.info({ worker }, 'worker stopped')
+    this.#actor.send({ type: 'DRAINED' })
+  }
+
+  #wake({ queues, cancel = [] }: WakeMessage): void {
+    for (const supervisor of this.#supervisors) {
+      for (const id of cancel) supervisor.crew.interrupt(id, 'CANCEL', 'cancel was asked for')
+      if (!queues || queues.includes(supervisor.queue)) supervisor.ref.send({ type: 'WAKE' })
+    }
+  }
+
+  #counter(actorId: string): CrashCounter {
+    const counter = this.#counters.get(actorId) ?? new CrashCounter(CHILDREN[kindOf(actorId)] ?? CHILDREN.queue)
+    this.#counters.set(actorId, counter)
+    return counter
+  }
+}
+
+interface CrashEvent {
+  actorId: string
+}
+
+function kindOf(actorId: string): keyof typeof CHILDREN {
+  return actorId.split(':')[0] as keyof typeof CHILDREN
+}

@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import { sql } from './sql.ts'
+import type { CommonQueryMethods } from './pool.ts'
+
+export interface WorkerDescription {
+  name: string
+  host: string
+  pid: number
+  version: string
+  queues: readonly string[]
+}
+
+/** Enters a worker; its jobs are fenced by this id, which is never used again. */
+export async function registerWorker(db: CommonQueryMethods, worker: WorkerDescription): Promise<number> {
+  return db.oneFirst(sql.type(z.object({ id: z.number() }))`
+    insert into workers (name, host, pid, version, queues)
+    values (${worker.name}, ${worker.host}, ${worker.pid}, ${worker.version}, ${sql.array([...worker.queues], 'text')})
+    returning id`)
+}
+
+/** Says that the worker lives. @returns false where the others have taken it for dead meanwhile */
+export async function heartbeat(db: CommonQueryMethods, id: number, facts: { event_loop_lag_ms: number; actor_tree: unknown }): Promise<boolean> {
+  const row = await db.maybeOne(sql.typeAlias('id')`
+    update workers set heartbeat_at = now(), event_loop_lag_ms = ${facts.event_loop_lag_ms}, actor_tree = ${JSON.stringify(facts.actor_tree)}::jsonb
+     where id = ${id} and status in ('active', 'draining')
+    returning id`)
+  return row !== null
+}
+
+/** The worker claims no more (`draining`), or is gone by its own will (`stopped`). */
+export async function setWorkerStatus(db: CommonQueryMethods, id: number, status: 'draining' | 'stopped'): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    update workers set status = ${status}, heartbeat_at = now(), actor_tree = case when ${status} = 'stopped' then '{}' else actor_tree end
+     where id = ${id} and status in ('active', 'draining')`)
+}
+
+/**
+ * Declares workers lost whose heartbeat is older than `lostMs`, by the database's clock. A server that was down itself
+ * could take no heartbeat: its start counts as one.
+ */
+export async function declareLostWorkers(db: CommonQueryMethods, lostMs: number): Promise<readonly number[]> {
+  return db.anyFirst(sql.type(z.object({ id: z.number() }))`
+    update workers set status = 'lost'
+     where status in ('active', 'draining')
+       and greatest(heartbeat_at, pg_postmaster_start_time()) < now() - ${lostMs} * interval '1 millisecond'
+    returning id`)
+}
+
+const heldJob = z.object({ id: z.number(), cancel_requested: z.boolean() })
+
+/** The jobs that the table says this worker holds. */
+export async function jobsHeldBy(db: CommonQueryMethods, worker: number): Promise<readonly z.infer<typeof heldJob>[]> {
+  return db.any(sql.type(heldJob)`
+    select id, cancel_requested_at is not null as cancel_requested from job_queue where locked_by = ${worker} and status in ('claimed', 'running')`)
+}
+
+/** Makes a row for each queue that has none yet. */
+export async function ensureQueues(db: CommonQueryMethods, queues: readonly { name: string; concurrency: number }[]): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    insert into queues (name, concurrency)
+    select * from unnest(${sql.array(
+      queues.map((queue) => queue.name),
+      'text',
+    )}, ${sql.array(
+      queues.map((queue) => queue.concurrency),
+      'int4',
+    )})
+    on conflict (name) do nothing`)
+}
