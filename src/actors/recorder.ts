@@ -53,7 +53,7 @@ export class Recorder {
 
   async #flush(): Promise<void> {
     // Let everything that is decided in this turn of the event loop come along.
-    await null
+    await Promise.resolve()
     while (this.#waiting.size > 0) await this.#write(this.#nextBatch())
     this.#flushing = null
   }

@@ -4,6 +4,7 @@ import type { ActorRefFrom } from 'xstate'
 import { claimJobs, nextDueMs } from '#db/jobs.ts'
 import type { ClaimedJob } from '#db/jobs.ts'
 import { queueSupervisorMachine } from '#machines/queue-supervisor.ts'
+import type { QueueSupervisorEvent } from '#machines/queue-supervisor.ts'
 import { metrics } from '#metrics.ts'
 import { Crew } from './crew.ts'
 import type { Engine } from './engine.ts'
@@ -28,6 +29,8 @@ export interface QueueSupervisor {
   ref: SupervisorRef
   crew: Crew
   tree(): unknown
+  /** Ends the machine and its timers; the crew lives until its jobs have left. */
+  stop(): void
 }
 
 /**
@@ -45,19 +48,24 @@ export function startQueueSupervisor(engine: Engine, recorder: Recorder, worker:
   const crew = new Crew(engine, recorder, config.WORKER_CONCURRENCY, {
     slotFree: () => {
       if (!ref.getSnapshot().matches('full')) return
-      if (crew.free >= crew.size / 2) return ref.send({ type: 'SLOT_FREE' })
+      if (crew.free >= crew.size / 2) return tell({ type: 'SLOT_FREE' })
       // A claim per finished job would be a commit per job.
       gather ??= setTimeout(() => {
         gather = undefined
-        ref.send({ type: 'SLOT_FREE' })
+        tell({ type: 'SLOT_FREE' })
       }, SLOTS_GATHER_MS)
     },
     jobCrashed: (job: ClaimedJob, error: unknown) => {
       log.error({ job_id: job.id, queue, err: error }, 'a job actor crashed; its job is found and lost by the census')
       metrics.errors.inc({ error_type: 'job_actor_crash', endpoint: '' })
-      ref.send({ type: 'JOB_CRASHED', error })
+      tell({ type: 'JOB_CRASHED', error })
     },
   })
+
+  /** A claim that comes back after the supervisor was replaced has nobody to tell. */
+  function tell(event: QueueSupervisorEvent): void {
+    if (ref.getSnapshot().status === 'active') ref.send(event)
+  }
 
   let claiming: Promise<void> = Promise.resolve()
 
@@ -70,20 +78,20 @@ export function startQueueSupervisor(engine: Engine, recorder: Recorder, worker:
       crew.take(jobs)
       // Claimed while the drain began: given back at once.
       if (ref.getSnapshot().matches('draining')) for (const job of jobs) crew.interrupt(job.id, 'RELEASE', 'the worker is draining')
-      ref.send({ type: 'CLAIMED', wanted, received: jobs.length })
+      tell({ type: 'CLAIMED', wanted, received: jobs.length })
     } catch (error) {
       if (!isAwayForNow(error)) return failed(error)
       if (away === 0) log.warn({ queue, error: String(error) }, 'cannot claim: the database is away; waiting for it')
       away += 1
-      ref.send({ type: 'DATABASE_AWAY' })
+      tell({ type: 'DATABASE_AWAY' })
     }
   }
 
   /** Until the next job is due, at most a poll's length; a notification comes sooner. */
   async function waitForWork(): Promise<void> {
     const dueMs = await nextDueMs(database.system, queue).catch(() => null)
-    if (!ref.getSnapshot().matches('waiting')) return
-    wait = setTimeout(() => ref.send({ type: 'POLL' }), Math.min(config.POLL_MS, Math.max(WAIT_MIN_MS, dueMs ?? config.POLL_MS)))
+    if (!ref.getSnapshot().matches('waiting') || ref.getSnapshot().status !== 'active') return
+    wait = setTimeout(() => tell({ type: 'POLL' }), Math.min(config.POLL_MS, Math.max(WAIT_MIN_MS, dueMs ?? config.POLL_MS)))
   }
 
   async function drainCrew(): Promise<void> {
@@ -94,7 +102,7 @@ export function startQueueSupervisor(engine: Engine, recorder: Recorder, worker:
     deadline.abort()
     crew.interruptAll('RELEASE', 'the worker is draining')
     await empty
-    ref.send({ type: 'DRAINED' })
+    tell({ type: 'DRAINED' })
   }
 
   const machine = queueSupervisorMachine.provide({
@@ -105,7 +113,7 @@ export function startQueueSupervisor(engine: Engine, recorder: Recorder, worker:
       waitForWork: () => void waitForWork(),
       stopWaiting: () => clearTimeout(wait),
       backOff: () => {
-        setTimeout(() => ref.send({ type: 'RETRY' }), awayPauseMs(away, engine.chance()))
+        retry = setTimeout(() => tell({ type: 'RETRY' }), awayPauseMs(away, engine.chance()))
       },
       drainCrew: () => void drainCrew(),
       countCrash: () => crashes.add(performance.now()),
@@ -116,6 +124,7 @@ export function startQueueSupervisor(engine: Engine, recorder: Recorder, worker:
       budgetIsSpent: () => crashes.isSpent(performance.now()),
     },
   })
+  let retry: NodeJS.Timeout | undefined
   const ref = createActor(machine, { input: { queue }, id: `queue:${queue}` })
   ref.start()
   return {
@@ -131,5 +140,9 @@ export function startQueueSupervisor(engine: Engine, recorder: Recorder, worker:
       crash_budget: JOB_CRASH_BUDGET,
       children: crew.tree(),
     }),
+    stop: () => {
+      for (const timer of [wait, gather, retry]) clearTimeout(timer)
+      ref.stop()
+    },
   }
 }

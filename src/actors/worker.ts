@@ -91,9 +91,10 @@ class WorkerHost implements Worker {
       workerMachine.provide({
         actions: {
           register: () => void this.#register(),
-          startChildren: ({ context }) => this.#startChildren(context.id!),
+          // XState forbids starting actors inside an action: they start in the next microtask.
+          startChildren: ({ context }) => queueMicrotask(() => this.#startChildren(context.id!)),
           abandonChildren: () => this.#abandonChildren(),
-          restartChild: ({ event }) => this.#restartChild(event as CrashEvent),
+          restartChild: ({ event }) => queueMicrotask(() => this.#restartChild(event as CrashEvent)),
           drainChildren: () => void this.#drainChildren(),
           signOff: () => this.#stopServices(),
         },
@@ -169,6 +170,7 @@ class WorkerHost implements Worker {
   }
 
   #startChildren(worker: number): void {
+    if (!this.#actor.getSnapshot().matches('working')) return
     this.#supervisors = this.#queues.map((queue) => this.#startSupervisor(worker, queue))
     for (const name of ['heartbeat', 'rescuer', 'scheduler', 'listener'] as const) this.#startService(name, worker)
   }
@@ -219,7 +221,7 @@ class WorkerHost implements Worker {
   }
 
   #dismiss(supervisor: QueueSupervisor, kind: 'RELEASE' | 'LEASE_LOST', why: string): void {
-    supervisor.ref.stop()
+    supervisor.stop()
     supervisor.crew.interruptAll(kind, why)
     this.#leaving.push(supervisor)
     void supervisor.crew.empty().then(() => (this.#leaving = this.#leaving.filter((other) => other !== supervisor)))

@@ -26,18 +26,24 @@ export async function testDatabase({ empty = false }: { empty?: boolean } = {}):
   await once(at('postgres'), `create database ${name} template ${empty ? 'template0' : 'atum_desk'} strategy file_copy`)
   const ownerUrl = at(name)
   const database = await openDatabase(serviceUrls(ownerUrl), { size: 10, name: 'test' })
-  const client = new pg.Pool({ connectionString: ownerUrl, max: 2 })
-  client.on('error', () => {})
+  const owner = connectOwner(ownerUrl)
   after(async () => {
     await database.end().catch(() => {})
-    await client.end().catch(() => {})
+    await owner.end().catch(() => {})
     await once(at('postgres'), `drop database if exists ${name} with (force)`)
   })
   return {
     ...database,
     ownerUrl,
-    owner: async <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => (await client.query<Row>(text, values)).rows,
+    owner: owner.query,
   }
+}
+
+/** The owner's own connections: they see every row, and survive a restart of the server. */
+export function connectOwner(url: string): { query: TestDatabase['owner']; end(): Promise<void> } {
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  pool.on('error', () => {})
+  return { query: async <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => (await pool.query<Row>(text, values)).rows, end: () => pool.end() }
 }
 
 async function once(url: string, statement: string): Promise<void> {

@@ -1,0 +1,270 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { enqueueJobs } from '#db/jobs.ts'
+import { moveJob } from '#db/job-moves.ts'
+import { insertProbeEffect } from '#db/probe-effects.ts'
+import { newJob, PermanentFailure } from '#jobs/job-type.ts'
+import type { JobType } from '#jobs/job-type.ts'
+import { probe } from '#jobs/probe.ts'
+import { testDatabase, until } from '../support/database.ts'
+import { enqueueProbes, jobOf, jobType, testWorker, timeline, typesOf } from '../support/engine.ts'
+
+const database = await testDatabase()
+const statusIs = (id: number, status: string) => async () => (await jobOf(database, id))['status'] === status
+
+async function run(type: JobType, work: (id: number) => Promise<void>, payload: unknown = {}): Promise<void> {
+  const worker = await testWorker(database, { jobTypes: typesOf(type), queues: [type.queue] })
+  const [id] = await enqueueJobs(database.system, [newJob(type, null, payload)])
+  try {
+    await work(id!)
+  } finally {
+    await worker.drain()
+  }
+}
+
+test('a worker runs one job after another and goes on', async () => {
+  const worker = await testWorker(database)
+  const first = await enqueueProbes(database, 60, { marker: 'first' })
+  await until(async () => (await database.owner(`select 1 from job_queue where status = 'done'`)).length === 60, 'first 60 jobs are done')
+  const second = await enqueueProbes(database, 60)
+  await until(async () => (await database.owner(`select 1 from job_queue where status = 'done'`)).length === 120, 'another 60 jobs are done')
+  await worker.drain()
+  assert.deepEqual(await timeline(database, second[0]!), ['ENQUEUE queued', 'CLAIM claimed', 'START running', 'SUCCEED done'])
+  const effects = await database.owner('select job_id, count(*)::int as n from probe_effects group by job_id')
+  assert.equal(effects.length, 60)
+  assert.ok(effects.every((row) => row['n'] === 1))
+  assert.equal((await jobOf(database, first[0]!))['locked_by'], null)
+})
+
+test('a failing job is retried with back-off and its error is kept, until it succeeds', async () => {
+  const type = { ...probe, backoff: { base_ms: 20, factor: 2, max_ms: 100, jitter: 0 } } as JobType
+  await run(
+    type,
+    async (id) => {
+      await until(statusIs(id, 'done'), 'the third attempt succeeds')
+      assert.deepEqual(await timeline(database, id), [
+        'ENQUEUE queued',
+        ...['CLAIM claimed', 'START running', 'FAIL retried'],
+        ...['CLAIM claimed', 'START running', 'FAIL retried'],
+        ...['CLAIM claimed', 'START running', 'SUCCEED done'],
+      ])
+      const [failure] = await database.owner(
+        `select details -> 'error' ->> 'message' as message from job_events where job_id = $1 and event = 'FAIL' order by seq limit 1`,
+        [id],
+      )
+      assert.equal(failure!['message'], 'asked to fail attempt 1 of 2')
+      assert.equal((await jobOf(database, id))['attempt'], 3)
+    },
+    { fail_times: 2 },
+  )
+})
+
+test('a job that is out of attempts fails, and REQUEUE runs it again from the start', async () => {
+  let broken = true
+  const type = jobType('FRAGILE', async () => {
+    if (broken) throw new TypeError('broken')
+    return { kind: 'succeed', result: 'whole' }
+  })
+  await run(type, async (id) => {
+    await until(statusIs(id, 'failed'), 'attempts are used up')
+    assert.equal((await jobOf(database, id))['last_error'], 'TypeError: broken')
+    broken = false
+    const answer = await database.system.transaction((tx) => moveJob(tx, id, { type: 'REQUEUE' }, { by: 'test' }))
+    assert.equal(answer.kind, 'moved')
+    await until(statusIs(id, 'done'), 'the requeued job is done')
+    assert.equal((await jobOf(database, id))['attempt'], 1)
+  })
+})
+
+test('a permanent failure is not retried', async () => {
+  const type = jobType('HOPELESS', async () => {
+    throw new PermanentFailure('never')
+  })
+  await run(type, async (id) => {
+    await until(statusIs(id, 'failed'), 'the job fails at once')
+    assert.equal((await jobOf(database, id))['attempt'], 1)
+  })
+})
+
+test('a handler that throws what is no error, or answers what is no JSON, yields a recorded failure and the worker goes on', async () => {
+  let calls = 0
+  const type = jobType(
+    'ODD',
+    async () => {
+      calls += 1
+      // oxlint-disable-next-line no-throw-literal
+      if (calls === 1) throw 'a string\0with a NUL'
+      if (calls === 2) return { kind: 'succeed', result: 'a NUL \0 that jsonb refuses' }
+      return { kind: 'succeed', result: 'fine' }
+    },
+    { max_attempts: 5 },
+  )
+  await run(type, async (id) => {
+    await until(statusIs(id, 'done'), 'the third attempt succeeds')
+    assert.equal((await timeline(database, id)).filter((step) => step === 'FAIL retried').length, 2)
+  })
+})
+
+test('a payload that its type refuses fails for good, and says why', async () => {
+  const worker = await testWorker(database, { jobTypes: typesOf(probe as JobType) })
+  const [id] = await enqueueJobs(database.system, [
+    { organization_id: null, job_type: 'PROBE', queue: 'default', max_attempts: 3, payload: { sleep_ms: 'long' } },
+  ])
+  await until(statusIs(id!, 'failed'), 'the job fails')
+  assert.match(String((await jobOf(database, id!))['last_error']), /PermanentFailure: payload: sleep_ms/)
+  await worker.drain()
+})
+
+test('a job that takes too long is timed out, its signal aborted', async () => {
+  let aborted = false
+  const type = jobType(
+    'SLOW',
+    async ({ signal }) => {
+      await once(signal, 'abort')
+      aborted = true
+      throw signal.reason
+    },
+    { timeout_ms: 60, max_attempts: 1 },
+  )
+  await run(type, async (id) => {
+    await until(statusIs(id, 'failed'), 'the job is timed out')
+    assert.ok(aborted)
+    assert.deepEqual((await timeline(database, id)).slice(-1), ['TIMEOUT failed'])
+    assert.match(String((await jobOf(database, id))['last_error']), /Timeout: did not end within 60 ms/)
+  })
+})
+
+test('CANCEL of a running job aborts its handler first, then records it; its writes do not commit', async () => {
+  let sawAbort = false
+  const type = jobType('LONG', async ({ id, attempt, signal }) => {
+    await once(signal, 'abort').then(() => (sawAbort = true))
+    await pause(5)
+    signal.throwIfAborted()
+    return { kind: 'succeed', writes: (tx) => insertProbeEffect(tx, { job_id: id, attempt, marker: 'must not be', organization_id: null }) }
+  })
+  await run(type, async (id) => {
+    await until(statusIs(id, 'running'), 'the job runs')
+    assert.equal((await database.system.transaction((tx) => moveJob(tx, id, { type: 'CANCEL' }))).kind, 'requested')
+    await until(statusIs(id, 'cancelled'), 'the job is cancelled')
+    assert.ok(sawAbort)
+    assert.deepEqual(await database.owner('select 1 from probe_effects where job_id = $1', [id]), [])
+  })
+})
+
+test('SNOOZE puts the job back for later without counting an attempt', async () => {
+  let calls = 0
+  const type = jobType('PATIENT', async () => {
+    calls += 1
+    return calls === 1 ? { kind: 'snooze', delay_ms: 30 } : { kind: 'succeed' }
+  })
+  await run(type, async (id) => {
+    await until(statusIs(id, 'done'), 'the second call succeeds')
+    assert.equal((await jobOf(database, id))['attempt'], 1)
+    assert.ok((await timeline(database, id)).includes('SNOOZE queued'))
+  })
+})
+
+test('writes that fail undo themselves and count as a failed attempt', async () => {
+  const type = jobType(
+    'CLUMSY',
+    async ({ id, attempt }) => ({
+      kind: 'succeed',
+      writes: async (tx) => {
+        await insertProbeEffect(tx, { job_id: id, attempt, marker: `attempt ${attempt}`, organization_id: null })
+        if (attempt === 1) throw new Error('after the write')
+      },
+    }),
+    { max_attempts: 2 },
+  )
+  await run(type, async (id) => {
+    await until(statusIs(id, 'done'), 'the second attempt succeeds')
+    assert.deepEqual(
+      (await database.owner('select marker from probe_effects where job_id = $1', [id])).map((row) => row['marker']),
+      ['attempt 2'],
+    )
+  })
+})
+
+test('drain finishes what ends in time and gives the rest back', async () => {
+  const worker = await testWorker(database)
+  const [quick] = await enqueueProbes(database, 1, { sleep_ms: 200 })
+  const [long] = await enqueueProbes(database, 1, { sleep_ms: 60_000 })
+  await until(statusIs(quick!, 'running'), 'the quick job runs')
+  await until(statusIs(long!, 'running'), 'the long job runs')
+  await worker.drain()
+  assert.equal((await jobOf(database, quick!))['status'], 'done')
+  const back = await jobOf(database, long!)
+  assert.deepEqual([back['status'], back['attempt']], ['queued', 0])
+  assert.deepEqual((await timeline(database, long!)).slice(-1), ['RELEASE queued'])
+  await database.system.transaction((tx) => moveJob(tx, long!, { type: 'CANCEL' }))
+})
+
+test('a worker that is taken for dead loses its jobs, writes nothing more, and comes back under a new id', async () => {
+  let release = () => {}
+  const held = new Promise<void>((resolve) => (release = resolve))
+  let attempts = 0
+  const type = jobType(
+    'STUBBORN',
+    async ({ id, attempt }) => {
+      attempts += 1
+      if (attempts === 1) await held
+      return {
+        kind: 'succeed',
+        result: attempt,
+        writes: (tx) => insertProbeEffect(tx, { job_id: id, attempt, marker: `attempt ${attempt}`, organization_id: null }),
+      }
+    },
+    { queue: 'stubborn' },
+  )
+  const worker = await testWorker(database, { jobTypes: typesOf(type), queues: ['stubborn'] })
+  const before = worker.id
+  const [id] = await enqueueJobs(database.system, [newJob(type, null, {})])
+  await until(() => attempts === 1, 'the first attempt runs')
+  await database.owner(`update workers set status = 'lost' where id = $1`, [before])
+  await until(async () => (await timeline(database, id!)).includes('LOSE retried'), 'the job is rescued')
+  await until(statusIs(id!, 'done'), 'the second attempt succeeds')
+  release()
+  await worker.drain()
+  assert.notEqual(worker.id, before)
+  assert.deepEqual(
+    (await database.owner('select marker from probe_effects where job_id = $1', [id])).map((row) => row['marker']),
+    ['attempt 2'],
+  )
+})
+
+test('schedules: each slot once, whatever the number of workers', async () => {
+  const type = jobType('TICK', async () => ({ kind: 'succeed' }), { queue: 'ticks' })
+  const schedules = [{ name: 'every-second', job_type: 'TICK', cron: '* * * * * *', payload: {}, per_organization: false }]
+  const workers = await Promise.all([1, 2, 3].map(() => testWorker(database, { jobTypes: typesOf(type), queues: ['ticks'], schedules })))
+  await until(async () => (await database.owner(`select 1 from job_queue where job_type = 'TICK' and status = 'done'`)).length >= 2, 'two slots have run')
+  await Promise.all(workers.map((worker) => worker.drain()))
+  const [row] = await database.owner(
+    `select count(*)::int as slots, sum(enqueued)::int as jobs, (select count(*)::int from job_queue where job_type = 'TICK') as rows from schedule_slots`,
+  )
+  assert.equal(row!['jobs'], row!['slots'])
+  assert.equal(row!['rows'], row!['slots'])
+})
+
+test('the actor tree shows supervisors, services and jobs', async () => {
+  const worker = await testWorker(database)
+  const [id] = await enqueueProbes(database, 1, { sleep_ms: 60_000 })
+  await until(
+    async () => JSON.stringify(await database.owner('select actor_tree from workers where id = $1', [worker.id])).includes(`job:${id}`),
+    'the tree names the job',
+  )
+  const tree = worker.tree() as { id: string; state: string; children: { id: string }[] }
+  assert.equal(tree.state, 'working')
+  for (const child of ['heartbeat', 'rescuer', 'scheduler', 'listener', 'queue:default'])
+    assert.ok(
+      tree.children.some((node) => node.id === child),
+      child,
+    )
+  await worker.drain()
+  await database.system.transaction((tx) => moveJob(tx, id!, { type: 'CANCEL' }))
+})
+
+test('after all this the log breaks no rule', async () => {
+  assert.deepEqual(await database.owner('select * from job_log_violations'), [])
+})
