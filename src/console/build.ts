@@ -1,0 +1,46 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { consoleDirectory } from './directory.ts'
+
+const CLIENT = fileURLToPath(new URL('client', import.meta.url))
+/** Absolute, because index.html also answers deep links such as /console/jobs/123. */
+const BASE = '/console/'
+
+/**
+ * Bundles the console into `directory`: one script, one style sheet, an icon and the page that refers to them. The names
+ * carry a hash of the content, so that a browser may keep them for ever.
+ */
+export async function buildConsole(directory = consoleDirectory): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(directory, { recursive: true })
+  const { metafile } = await build({
+    entryPoints: [join(CLIENT, 'main.tsx'), join(CLIENT, 'icon.svg')],
+    outdir: join(directory, 'assets'),
+    entryNames: '[name]-[hash]',
+    loader: { '.svg': 'copy' },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: ['es2023', 'chrome120', 'firefox121', 'safari17.2'],
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    legalComments: 'none',
+    metafile: true,
+    absWorkingDir: directory,
+    logLevel: 'warning',
+  })
+  const built = Object.keys(metafile.outputs).map((path) => basename(path))
+  const page = await readFile(join(CLIENT, 'index.html'), 'utf8')
+  await writeFile(
+    join(directory, 'index.html'),
+    page.replaceAll(/\{\{(\w+)\.(\w+)\}\}/g, (_, name: string, kind: string) => {
+      const file = built.find((output) => output.startsWith(`${name}-`) && output.endsWith(`.${kind}`))
+      if (!file) throw new Error(`index.html names ${name}.${kind}, which the bundle does not have`)
+      return `${BASE}assets/${file}`
+    }),
+  )
+}
+
+if (import.meta.main) await buildConsole()

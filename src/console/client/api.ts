@@ -1,0 +1,152 @@
+import { isDown, isUp } from './connection.ts'
+import { accessToken, forget, keep } from './session.ts'
+import type { Health, Job, JobDetail, JobEvent, Machine, Me, Page, Queue, Worker } from './shapes.ts'
+
+const PREFIX = '/api/v1'
+const REQUEST_TIMEOUT_MS = 10_000
+/** A job's log is read whole up to this many pages of 200; the page says where there is more. */
+const LOG_PAGES_MAX = 10
+const LOG_PAGE = 200
+
+/** An answer that is not a success, in the API's own words (RFC 9457). */
+export class ApiError extends Error {
+  override name = 'ApiError'
+  readonly status: number
+  readonly errors: readonly string[]
+  constructor(status: number, title: string, detail: string | undefined, errors: readonly string[]) {
+    super(detail ?? title)
+    this.status = status
+    this.errors = errors
+  }
+}
+
+/** The API cannot be reached, or cannot serve at the moment. */
+export class Unreachable extends Error {
+  override name = 'Unreachable'
+}
+
+export async function signIn(email: string, password: string): Promise<void> {
+  keep(await send('POST', '/auth/login', { body: { email, password }, anonymous: true }))
+}
+
+/** Forgets the session here at once, and asks the server to forget it too. */
+export async function signOut(): Promise<void> {
+  const refresh_token = forget()
+  if (refresh_token === null) return
+  // The tokens are gone from this tab already; the server's copy ends by itself where it cannot be told.
+  await send('POST', '/auth/logout', { body: { refresh_token }, anonymous: true }).catch((error: unknown) => console.warn('sign-out', error))
+}
+
+export const me = (signal: AbortSignal): Promise<Me> => send('GET', '/auth/me', { signal })
+/** The state of the service. A service that is not well answers 503 with the same facts. */
+export const health = (signal: AbortSignal): Promise<Health> => send('GET', '/health', { signal, anonymous: true, accept: [503] })
+export const machines = async (signal: AbortSignal): Promise<Machine[]> => itemsOf(await send<Page<Machine> | Machine[]>('GET', '/machines', { signal }))
+export const workers = async (signal: AbortSignal): Promise<Worker[]> => itemsOf(await send<Page<Worker> | Worker[]>('GET', '/workers', { signal }))
+export const queues = async (signal: AbortSignal): Promise<Queue[]> => itemsOf(await send<Page<Queue> | Queue[]>('GET', '/queues', { signal }))
+export const moveQueue = (name: string, move: 'pause' | 'resume'): Promise<unknown> => send('POST', `/queues/${encodeURIComponent(name)}/${move}`)
+
+export const jobs = (query: Record<string, string>, signal: AbortSignal): Promise<Page<Job>> => send('GET', `/jobs?${new URLSearchParams(query)}`, { signal })
+export const job = (id: string, signal: AbortSignal): Promise<JobDetail> => send('GET', `/jobs/${encodeURIComponent(id)}`, { signal })
+export const moveJob = (id: string, move: 'retry' | 'cancel'): Promise<unknown> => send('POST', `/jobs/${encodeURIComponent(id)}/${move}`)
+
+/** A job's whole log, oldest first, and whether there is more than the console reads. */
+export async function jobEvents(id: string, signal: AbortSignal): Promise<{ events: JobEvent[]; more: boolean }> {
+  const events: JobEvent[] = []
+  let cursor: string | null = ''
+  for (let page = 0; page < LOG_PAGES_MAX && cursor !== null; page += 1) {
+    const query = new URLSearchParams({ limit: String(LOG_PAGE), ...(cursor ? { cursor } : {}) })
+    const answer: Page<JobEvent> = await send('GET', `/jobs/${encodeURIComponent(id)}/events?${query}`, { signal })
+    events.push(...answer.items)
+    cursor = answer.next_cursor ?? null
+  }
+  return { events: events.toSorted((a, b) => a.seq - b.seq), more: cursor !== null }
+}
+
+export const enqueue = (job: { job_type: string; payload: unknown; count: number }): Promise<unknown> =>
+  send('POST', '/jobs', { body: job, headers: { 'idempotency-key': randomKey() } })
+
+interface Options {
+  body?: unknown
+  headers?: Record<string, string>
+  signal?: AbortSignal
+  anonymous?: boolean
+  /** Statuses beyond 2xx whose body is an answer, not an error. */
+  accept?: number[]
+}
+
+async function send<Answer>(method: string, path: string, options: Options = {}): Promise<Answer> {
+  const token = options.anonymous ? null : await accessToken(exchange)
+  let response = await answer(method, path, options, token)
+  if (response.status === 401 && token !== null) {
+    const renewed = await accessToken(exchange, token)
+    if (renewed !== null) response = await answer(method, path, options, renewed)
+    if (response.status === 401) forget('Your session has ended. Sign in again to go on where you were.')
+  }
+  if (!response.ok && !options.accept?.includes(response.status)) throw await problem(response)
+  if (response.status === 204) return undefined as Answer
+  return (await response.json()) as Answer
+}
+
+async function answer(method: string, path: string, { body, headers = {}, signal, accept }: Options, token: string | null): Promise<Response> {
+  const limit = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
+  let response: Response
+  try {
+    response = await fetch(PREFIX + path, {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    })
+  } catch (error) {
+    if (signal?.aborted) throw error
+    const why = limit.aborted ? `The API did not answer within ${REQUEST_TIMEOUT_MS / 1_000} s.` : 'The API does not answer.'
+    isDown(why)
+    throw new Unreachable(why, { cause: error })
+  }
+  if ([502, 503, 504].includes(response.status) && !accept?.includes(response.status)) {
+    const { message } = await problem(response)
+    isDown(message)
+    throw new Unreachable(message)
+  }
+  // A health report of 503 says that the service is not well; whether it serves, the other requests find out.
+  if (response.status !== 503) isUp(response.headers.get('date'))
+  return response
+}
+
+/** @returns null where the session is over; throws where that is not known */
+async function exchange(refreshToken: string): Promise<{ access_token: string; refresh_token: string; expires_in: number } | null> {
+  try {
+    return await send('POST', '/auth/refresh', { body: { refresh_token: refreshToken }, anonymous: true })
+  } catch (error) {
+    if (error instanceof ApiError && (error.status === 401 || error.status === 403 || error.status === 400)) return null
+    throw error
+  }
+}
+
+async function problem(response: Response): Promise<ApiError> {
+  const text = await response.text()
+  const body = parse(text)
+  const errors = Array.isArray(body['errors']) ? body['errors'].map((entry) => (typeof entry === 'string' ? entry : JSON.stringify(entry))) : []
+  const word = (key: string) => (typeof body[key] === 'string' ? body[key] : undefined)
+  return new ApiError(response.status, word('title') ?? `The API answered ${response.status} ${response.statusText}`.trim(), word('detail'), errors)
+}
+
+/** A proxy in front of the API may answer in HTML: then there are no words to show but the status. */
+function parse(text: string): Record<string, unknown> {
+  try {
+    const body: unknown = JSON.parse(text)
+    return typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+const itemsOf = <Item>(answer: Page<Item> | Item[]): Item[] => (Array.isArray(answer) ? answer : answer.items)
+
+/** crypto.randomUUID is missing where the page came by plain HTTP from another host. */
+const randomKey = (): string => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')

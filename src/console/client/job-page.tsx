@@ -1,0 +1,193 @@
+import type { ComponentChildren } from 'preact'
+import { useMemo, useState } from 'preact/hooks'
+import { ApiError, job as readJob, jobEvents, machines, moveJob } from './api.ts'
+import { ChartView } from './chart.tsx'
+import { Age, Blank, Chip, Fault, Json, Loading } from './marks.tsx'
+import { usePolling } from './polling.ts'
+import type { JobDetail } from './shapes.ts'
+import { settledStates } from './states.ts'
+import { LifeStrip, Timeline } from './timeline.tsx'
+import { exact } from './times.ts'
+import { useAction } from './use-action.ts'
+
+const JOB_MS = 1_000
+/** The definition of the machine does not change while the service runs. */
+const MACHINE_MS = 60_000
+
+/** One job: where it stands in its machine, the way that it took, and what may be done with it. */
+export function JobPage({ id }: { id: string }) {
+  const { data: machine } = usePolling('job-machine', MACHINE_MS, async (signal) => (await machines(signal)).find(({ name }) => name === 'job'))
+  const { data, error, refresh } = usePolling(`job ${id}`, JOB_MS, async (signal) => {
+    const [job, log] = await Promise.all([readJob(id, signal), jobEvents(id, signal)])
+    return { job, ...log }
+  })
+  const resting = useMemo(() => (machine ? settledStates(machine) : new Set<string>()), [machine])
+
+  if (!data && error instanceof ApiError && error.status === 404) {
+    return (
+      <Blank
+        title={`There is no job ${id}`}
+        action={
+          <a class="button" href="/console">
+            To the jobs
+          </a>
+        }
+      >
+        It may have been cleaned up, or it belongs to another organisation.
+      </Blank>
+    )
+  }
+  if (!data) return error ? <Fault error={error} doing={`read job ${id}`} /> : <Loading rows={8} what={`job ${id}`} />
+  const { job, more } = data
+  return (
+    <div class="job">
+      <JobHead job={job} moved={refresh} />
+      {machine && (
+        <section class="card card-chart" aria-label="The job in its machine">
+          <ChartView chart={machine} current={job.status} moves={data.events} />
+        </section>
+      )}
+      <section class="card card-timeline" aria-labelledby="timeline-title">
+        <div class="card-head">
+          <h2 id="timeline-title">What happened</h2>
+          <span class="faint number">{data.events.length === 1 ? '1 event' : `${data.events.length} events`}</span>
+        </div>
+        <LifeStrip events={data.events} resting={resting} />
+        {more && <p class="note">This log is longer than the console reads; the rest is at /api/v1/jobs/{id}/events.</p>}
+        <Timeline events={data.events} resting={resting} />
+      </section>
+      <JobFacts job={job} />
+    </div>
+  )
+}
+
+function JobHead({ job, moved }: { job: JobDetail; moved: () => void }) {
+  return (
+    <div class="job-head">
+      <p class="crumb">
+        <a href="/console">Jobs</a>
+      </p>
+      <div class="job-title">
+        <h1>
+          <span class="faint">#</span>
+          {job.id} <span class="job-type">{job.job_type}</span>
+        </h1>
+        <Chip state={job.status} />
+        <span class="card-space" />
+        <Actions job={job} moved={moved} />
+      </div>
+      <Waiting because={job.waiting_because} />
+      <Progress progress={job.progress} />
+      {job.last_error && (
+        <p class="note note-bad mono" title="The last error">
+          {job.last_error}
+        </p>
+      )}
+    </div>
+  )
+}
+
+/** Only what the machine allows now: each button is one of its events. */
+function Actions({ job, moved }: { job: JobDetail; moved: () => void }) {
+  const { busy, error, run } = useAction()
+  const [asking, setAsking] = useState(false)
+  const move = (name: 'retry' | 'cancel') =>
+    run(async () => {
+      setAsking(false)
+      await moveJob(String(job.id), name)
+      moved()
+    })
+  const mayCancel = job.allowed_events.includes('CANCEL')
+  return (
+    <span class="actions">
+      {error && (
+        <span class="bad" role="alert">
+          {error.message}
+        </span>
+      )}
+      {job.allowed_events.includes('REQUEUE') && (
+        <button class="button button-main" disabled={busy} onClick={() => move('retry')} title="REQUEUE: begins again with its first attempt">
+          Retry
+        </button>
+      )}
+      {mayCancel && !asking && (
+        <button class="button" disabled={busy} onClick={() => setAsking(true)} title="CANCEL: a running handler is aborted first">
+          Cancel job
+        </button>
+      )}
+      {mayCancel && asking && (
+        <>
+          <button class="button button-bad" disabled={busy} onClick={() => move('cancel')} ref={(element) => element?.focus()}>
+            Yes, cancel it
+          </button>
+          <button class="button" onClick={() => setAsking(false)}>
+            Keep it
+          </button>
+        </>
+      )}
+    </span>
+  )
+}
+
+function Waiting({ because }: { because: unknown }) {
+  const reasons = (Array.isArray(because) ? because : [because]).filter((reason) => reason !== null && reason !== undefined && reason !== '')
+  if (reasons.length === 0) return null
+  return (
+    <p class="note">
+      <strong>Waits because</strong> {reasons.map((reason) => (typeof reason === 'string' ? reason : JSON.stringify(reason))).join('; ')}
+    </p>
+  )
+}
+
+function Progress({ progress }: { progress: unknown }) {
+  if (progress === null || progress === undefined) return null
+  if (typeof progress !== 'number') return <Json label="Progress" value={progress} />
+  return <progress class="progress" value={progress} max={1} aria-label="Progress" />
+}
+
+function JobFacts({ job }: { job: JobDetail }) {
+  const instants = [
+    ['Created', job.created_at],
+    ['Updated', job.updated_at],
+    ['Not before', job.run_after],
+    ['Finished', job.finished_at],
+  ] as const
+  return (
+    <section class="card card-facts" aria-labelledby="facts-title">
+      <div class="card-head">
+        <h2 id="facts-title">Facts</h2>
+      </div>
+      <dl class="facts">
+        <Fact name="Attempt">
+          {job.attempt} of {job.max_attempts}
+        </Fact>
+        <Fact name="Queue">{job.queue}</Fact>
+        <Fact name="Priority">{job.priority}</Fact>
+        <Fact name="Held by">{job.locked_by === null ? 'nobody' : `worker ${job.locked_by}`}</Fact>
+        <Fact name="Organisation">{job.organization_id ?? 'the installation'}</Fact>
+        {instants.map(
+          ([name, at]) =>
+            at && (
+              <Fact key={name} name={name}>
+                {exact(at)}{' '}
+                <span class="faint">
+                  (<Age at={at} suffix=" ago" />)
+                </span>
+              </Fact>
+            ),
+        )}
+      </dl>
+      <Json label="Payload" value={job.payload} />
+      <Json label="Result" value={job.result} />
+    </section>
+  )
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  )
+}

@@ -1,0 +1,65 @@
+import { ApiError, moveQueue, queues } from './api.ts'
+import { Blank, Fault, Loading } from './marks.tsx'
+import { usePolling } from './polling.ts'
+import type { Queue } from './shapes.ts'
+import { useAction } from './use-action.ts'
+
+const QUEUES_MS = 2_000
+const OPERATOR = 'operator'
+
+/** The queues of the installation. Who may not see them is not shown that there is something to see. */
+export function QueuesPanel({ role }: { role: string | undefined }) {
+  const { data, error, refresh } = usePolling('queues', QUEUES_MS, queues)
+  if (error instanceof ApiError && error.status === 403) return null
+  return (
+    <section class="card" aria-labelledby="queues-title">
+      <div class="card-head">
+        <h2 id="queues-title">Queues</h2>
+      </div>
+      {data && data.length > 0 && (
+        <ul class="queues">
+          {data.map((queue) => (
+            <QueueRow key={queue.name} queue={queue} mayMove={role === OPERATOR} moved={refresh} />
+          ))}
+        </ul>
+      )}
+      {data?.length === 0 && <Blank title="No queue yet">A queue appears when the first worker starts.</Blank>}
+      {!data && !error && <Loading what="the queues" />}
+      {!data && error && <Fault error={error} doing="read the queues" />}
+    </section>
+  )
+}
+
+function QueueRow({ queue, mayMove, moved }: { queue: Queue; mayMove: boolean; moved: () => void }) {
+  const { busy, error, run } = useAction()
+  const move = queue.paused ? 'resume' : 'pause'
+  return (
+    <li class={queue.paused ? 'queue paused' : 'queue'}>
+      <span class={`dot tone-${queue.paused ? 'retried' : 'done'}`} />
+      <span class="queue-name">{queue.name}</span>
+      {queue.paused && <span class="chip tone-retried">paused</span>}
+      <span class="card-space" />
+      {typeof queue.depth === 'number' && <span class="faint number">{queue.depth.toLocaleString('en')} waiting</span>}
+      {mayMove && (
+        <button
+          class="button button-small"
+          disabled={busy}
+          aria-label={`${move} ${queue.name}`}
+          onClick={() =>
+            run(async () => {
+              await moveQueue(queue.name, move)
+              moved()
+            })
+          }
+        >
+          {queue.paused ? 'Resume' : 'Pause'}
+        </button>
+      )}
+      {error && (
+        <p class="bad" role="alert">
+          {error.message}
+        </p>
+      )}
+    </li>
+  )
+}
