@@ -7,6 +7,8 @@ import { useTween } from './tween.ts'
 
 /** Below this scale the labels cannot be read: the drawing scrolls instead. */
 const SCALE_MIN = 0.66
+/** Room for " ×12" behind an event. */
+const TIMES_WIDTH = 4 * LABEL.charWidth
 const COUNT_DIGITS_MAX = 99_999
 
 export interface ChartProps {
@@ -106,9 +108,10 @@ function EdgeLine({ edge, tip, taken }: { edge: PlacedEdge; tip: string; taken: 
 function EdgeLabel({ edge: { label, lines, back }, times }: { edge: PlacedEdge; times: ReadonlyMap<string, number> | undefined }) {
   const first = label.y - ((lines.length - 1) * LABEL.lineHeight) / 2
   const classes = ['edge-label', back && 'edge-label-back', times && 'edge-label-taken'].filter(Boolean).join(' ')
+  const width = label.width + (times ? TIMES_WIDTH : 0)
   return (
     <g class={classes}>
-      <rect x={label.x - label.width / 2} y={label.y - label.height / 2} width={label.width} height={label.height} rx="4" />
+      <rect x={label.x - width / 2} y={label.y - label.height / 2} width={width} height={label.height} rx="4" />
       {lines.map(({ event, text }, index) => {
         const count = event === null ? 0 : (times?.get(event) ?? 0)
         return (

@@ -72,9 +72,11 @@ export interface Worker {
 
 export interface Queue {
   name: string
-  paused?: boolean
-  concurrency?: number
-  depth?: number
+  paused: boolean
+  concurrency: number
+  /** Jobs by state; a state without any is missing. */
+  counts: Partial<Record<JobState, number>>
+  oldest_due_seconds: number | null
 }
 
 export interface Me {
