@@ -58,7 +58,7 @@ async function separate(
       if (Math.abs(projected) > 1e-8) {
         const before = alpha[row]!
         alpha[row] = Math.max(before - gradient / squares[row]!, 0)
-        addTo(weights, vectors[row]!, (alpha[row]! - before) * sign)
+        addTo(weights, vectors[row]!, (alpha[row] - before) * sign)
       }
       if ((row & 31) === 0 && breather.due) await breather.pause(signal)
     }

@@ -12,10 +12,13 @@ export interface SparseVector {
 export class Vectorizer {
   readonly #columns: ReadonlyMap<number, number>
   readonly #idf: Float32Array
+  /** What a term weighs that no text has. */
+  readonly #unknown: number
 
-  private constructor(columns: ReadonlyMap<number, number>, idf: Float32Array) {
+  private constructor(columns: ReadonlyMap<number, number>, idf: Float32Array, texts: number) {
     this.#columns = columns
     this.#idf = idf
+    this.#unknown = Math.log(1 + texts) + 1
   }
 
   get size(): number {
@@ -37,7 +40,7 @@ export class Vectorizer {
     for (const [id, texts] of frequency) if (texts >= least) columns.set(id, columns.size)
     const idf = new Float32Array(columns.size)
     for (const [id, column] of columns) idf[column] = Math.log((1 + texts.length) / (1 + frequency.get(id)!)) + 1
-    const vectorizer = new Vectorizer(columns, idf)
+    const vectorizer = new Vectorizer(columns, idf, texts.length)
     const vectors: SparseVector[] = []
     for (const counts of counted) {
       vectors.push(vectorizer.#vector(counts))
@@ -46,8 +49,9 @@ export class Vectorizer {
     return { vectorizer, vectors }
   }
 
-  vector(text: string): SparseVector {
-    return this.#vector(countTerms(text))
+  /** @param counting `known`: as if the text had only terms of the vocabulary; `all`: terms that it lacks make the rest weigh less */
+  vector(text: string, counting: 'known' | 'all' = 'known'): SparseVector {
+    return this.#vector(countTerms(text), counting === 'all')
   }
 
   /** The column of a word or a pair of words, or undefined where the vocabulary lacks it. */
@@ -55,16 +59,16 @@ export class Vectorizer {
     return this.#columns.get(wordHash(words))
   }
 
-  #vector({ words, chars }: TermCounts): SparseVector {
-    const blocks = [this.#block(words), this.#block(chars)]
-    const length = blocks.reduce((sum, block) => sum + block.length, 0)
+  #vector({ words, chars }: TermCounts, withUnknown = false): SparseVector {
+    const blocks = [this.#block(words, withUnknown), this.#block(chars, withUnknown)]
+    const length = blocks.reduce((sum, { known }) => sum + known.length, 0)
     const columns = new Int32Array(length)
     const weights = new Float32Array(length)
     let at = 0
-    for (const block of blocks) {
+    for (const { known, squares } of blocks) {
       // Each block has length √½, so that the many n-grams do not drown the words, and the whole has length 1.
-      const norm = Math.sqrt(2 * block.reduce((sum, [, weight]) => sum + weight * weight, 0)) || 1
-      for (const [column, weight] of block) {
+      const norm = Math.sqrt(2 * squares) || 1
+      for (const [column, weight] of known) {
         columns[at] = column
         weights[at] = weight / norm
         at += 1
@@ -73,12 +77,16 @@ export class Vectorizer {
     return { columns, weights }
   }
 
-  #block(counts: Map<number, number>): [number, number][] {
-    const block: [number, number][] = []
+  #block(counts: Map<number, number>, withUnknown: boolean): { known: [number, number][]; squares: number } {
+    const known: [number, number][] = []
+    let squares = 0
     for (const [id, count] of counts) {
       const column = this.#columns.get(id)
-      if (column !== undefined) block.push([column, (1 + Math.log(count)) * this.#idf[column]!])
+      if (column === undefined && !withUnknown) continue
+      const weight = (1 + Math.log(count)) * (column === undefined ? this.#unknown : this.#idf[column]!)
+      squares += weight * weight
+      if (column !== undefined) known.push([column, weight])
     }
-    return block
+    return { known, squares }
   }
 }

@@ -1,8 +1,14 @@
 import type { JobType } from './job-type.ts'
+import { kbSuggest } from './kb-suggest.ts'
 import { probe } from './probe.ts'
+import { sentimentAnalysis } from './sentiment-analysis.ts'
+import { smartReply } from './smart-reply.ts'
+import { triageTicket } from './triage-ticket.ts'
+
+const types = [probe, triageTicket, kbSuggest, smartReply, sentimentAnalysis]
 
 /** Every kind of job, by name. */
-export const jobTypes: ReadonlyMap<string, JobType> = new Map([probe].map((type) => [type.name, type as JobType]))
+export const jobTypes: ReadonlyMap<string, JobType> = new Map(types.map((type) => [type.name, type as unknown as JobType]))
 
 /** The queues that the kinds of job use. */
 export const QUEUES: readonly string[] = [...new Set([...jobTypes.values()].map((type) => type.queue))].toSorted()

@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { sql } from './sql.ts'
+import type { CommonQueryMethods } from './pool.ts'
+
+/** `apply` writes to the ticket, `suggest` shows to the agent, `silent` only records. */
+export const AI_MODES = ['apply', 'suggest', 'silent'] as const
+const mode = z.enum(AI_MODES)
+
+const settingsRow = z.object({
+  auto_escalate_negative_sentiment: z.boolean(),
+  auto_escalate_threshold: z.number(),
+  kb_suggestion_enabled: z.boolean(),
+  ai_triage_enabled: z.boolean(),
+  ai_category_mode: mode,
+  ai_priority_mode: mode,
+  ai_tags_mode: mode,
+  ai_assignee_mode: mode,
+})
+export type OrganizationSettings = z.infer<typeof settingsRow>
+
+/** What an organisation has that never changed a setting; equal to the columns' defaults. */
+const DEFAULTS: OrganizationSettings = {
+  auto_escalate_negative_sentiment: false,
+  auto_escalate_threshold: 0.7,
+  kb_suggestion_enabled: true,
+  ai_triage_enabled: true,
+  ai_category_mode: 'suggest',
+  ai_priority_mode: 'suggest',
+  ai_tags_mode: 'suggest',
+  ai_assignee_mode: 'suggest',
+}
+
+/** The settings of the bound organisation. */
+export async function readSettings(db: CommonQueryMethods): Promise<OrganizationSettings> {
+  const row = await db.maybeOne(sql.type(settingsRow)`
+    select auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
+           ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode
+      from org_settings where organization_id = bound_organization()`)
+  return row ?? DEFAULTS
+}
+
+/** Changes some settings of the bound organisation, and returns them all. */
+export async function writeSettings(db: CommonQueryMethods, changes: Partial<OrganizationSettings>): Promise<OrganizationSettings> {
+  const wanted = { ...(await readSettings(db)), ...changes }
+  return db.one(sql.type(settingsRow)`
+    insert into org_settings (organization_id, auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
+                              ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode)
+    values (bound_organization(), ${wanted.auto_escalate_negative_sentiment}, ${wanted.auto_escalate_threshold}, ${wanted.kb_suggestion_enabled},
+            ${wanted.ai_triage_enabled}, ${wanted.ai_category_mode}, ${wanted.ai_priority_mode}, ${wanted.ai_tags_mode}, ${wanted.ai_assignee_mode})
+    on conflict (organization_id) do update
+      set auto_escalate_negative_sentiment = excluded.auto_escalate_negative_sentiment, auto_escalate_threshold = excluded.auto_escalate_threshold,
+          kb_suggestion_enabled = excluded.kb_suggestion_enabled, ai_triage_enabled = excluded.ai_triage_enabled,
+          ai_category_mode = excluded.ai_category_mode, ai_priority_mode = excluded.ai_priority_mode,
+          ai_tags_mode = excluded.ai_tags_mode, ai_assignee_mode = excluded.ai_assignee_mode, updated_at = now()
+    returning auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
+              ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode`)
+}

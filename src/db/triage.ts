@@ -1,0 +1,132 @@
+import { z } from 'zod'
+import { PRIORITIES } from './job-inputs.ts'
+import type { Priority } from './job-inputs.ts'
+import { sql } from './sql.ts'
+import type { CommonQueryMethods } from './pool.ts'
+
+/** What TRIAGE_TICKET found. A field without enough evidence is null, and so is its confidence. */
+export interface TriageFinding {
+  ticket_id: string
+  category: string | null
+  category_confidence: number | null
+  priority: Priority | null
+  priority_confidence: number | null
+  tags: readonly string[]
+  assignee_id: string | null
+  confidence: number | null
+  explanation: unknown
+  model_id: string
+  inputs_hash: Buffer
+}
+
+/** Writes what triage found into the ticket's one live row; what the sentiment job wrote there stays. */
+export async function upsertTriage(db: CommonQueryMethods, found: TriageFinding): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    insert into ticket_ai_triage (organization_id, ticket_id, suggested_category, category_confidence, suggested_priority, priority_confidence,
+                                  suggested_tags, suggested_assignee_id, confidence, explanation, model_id, inputs_hash)
+    values (bound_organization(), ${found.ticket_id}, ${found.category}, ${found.category_confidence}, ${found.priority}, ${found.priority_confidence},
+            ${sql.array(found.tags, 'text')}, ${found.assignee_id}, ${found.confidence}, ${JSON.stringify(found.explanation)}::jsonb,
+            ${found.model_id}, ${sql.binary(found.inputs_hash)})
+    on conflict (organization_id, ticket_id) where is_live do update
+      set suggested_category = excluded.suggested_category, category_confidence = excluded.category_confidence,
+          suggested_priority = excluded.suggested_priority, priority_confidence = excluded.priority_confidence,
+          suggested_tags = excluded.suggested_tags, suggested_assignee_id = excluded.suggested_assignee_id, confidence = excluded.confidence,
+          explanation = ticket_ai_triage.explanation || excluded.explanation,
+          model_id = excluded.model_id, inputs_hash = excluded.inputs_hash, updated_at = now()`)
+}
+
+export interface SentimentFinding {
+  ticket_id: string
+  label: 'positive' | 'neutral' | 'negative'
+  score: number
+  confidence: number
+  explanation: unknown
+  model_id: string
+}
+
+/** Writes the sentiment into the ticket's one live row; what triage wrote there stays. */
+export async function upsertSentiment(db: CommonQueryMethods, found: SentimentFinding): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    insert into ticket_ai_triage (organization_id, ticket_id, sentiment_label, sentiment_score, sentiment_confidence, explanation, model_id)
+    values (bound_organization(), ${found.ticket_id}, ${found.label}, ${found.score}, ${found.confidence}, ${JSON.stringify(found.explanation)}::jsonb, ${found.model_id})
+    on conflict (organization_id, ticket_id) where is_live do update
+      set sentiment_label = excluded.sentiment_label, sentiment_score = excluded.sentiment_score, sentiment_confidence = excluded.sentiment_confidence,
+          explanation = ticket_ai_triage.explanation || excluded.explanation, updated_at = now()`)
+}
+
+const escalated = z.object({ from_priority: z.enum(PRIORITIES), to_priority: z.enum(PRIORITIES) })
+
+/**
+ * Raises the ticket's priority by one step, once in its life and only while it is open; the audit row goes with it.
+ * The triage row's lock makes two attempts take turns.
+ *
+ * @returns the step, or null where there was none to take
+ */
+export async function escalateForSentiment(
+  db: CommonQueryMethods,
+  ticketId: string,
+  why: { score: number; confidence: number; threshold: number; job_id: number },
+): Promise<z.infer<typeof escalated> | null> {
+  return db.maybeOne(sql.type(escalated)`
+    with due as (
+      update ticket_ai_triage set escalated_at = now() where ticket_id = ${ticketId} and is_live and escalated_at is null returning ticket_id
+    ), before as (
+      select id, priority from tickets join due on due.ticket_id = tickets.id
+       where status not in ('resolved', 'closed', 'cancelled') and priority < 'urgent' for update of tickets
+    ), raised as (
+      update tickets
+         set priority = (enum_range(before.priority, null))[2], version = version + 1, updated_at = now()
+        from before where tickets.id = before.id
+      returning tickets.id, tickets.organization_id, before.priority as from_priority, tickets.priority as to_priority
+    ), audited as (
+      insert into audit_log (organization_id, action, entity_type, entity_id, details)
+      select organization_id, 'sentiment_auto_escalated', 'ticket', id::text,
+             ${JSON.stringify(why)}::jsonb || jsonb_build_object('from_priority', from_priority, 'to_priority', to_priority)
+        from raised
+    )
+    select from_priority, to_priority from raised`)
+}
+
+/** Writes to the ticket what the organisation lets triage decide alone, only where nobody has chosen yet. */
+export async function applyTriage(
+  db: CommonQueryMethods,
+  ticketId: string,
+  fields: { category: string | null; priority: Priority | null; tags: readonly string[] },
+): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    with before as (
+      select ticket.id,
+             coalesce(ticket.service_id, (select service.id from services service where service.name = ${fields.category} and service.is_active)) as service_id,
+             coalesce(${fields.priority}::ticket_priority, ticket.priority) as priority,
+             case when ticket.tags = '{}' then ${sql.array(fields.tags, 'text')} else ticket.tags end as tags
+        from tickets ticket where ticket.id = ${ticketId} and ticket.status = 'new' for update of ticket
+    ), applied as (
+      update tickets ticket
+         set service_id = before.service_id, priority = before.priority, tags = before.tags, version = version + 1, updated_at = now()
+        from before
+       where ticket.id = before.id
+         and (ticket.service_id, ticket.priority, ticket.tags) is distinct from (before.service_id, before.priority, before.tags)
+      returning ticket.id, ticket.organization_id
+    )
+    insert into audit_log (organization_id, action, entity_type, entity_id, details)
+    select organization_id, 'triage_applied', 'ticket', id::text, ${JSON.stringify(fields)}::jsonb from applied`)
+}
+
+/** Notes a training: what was learned from and how it did. The same model twice is one row. */
+export async function insertModel(
+  db: CommonQueryMethods,
+  model: {
+    field: 'category' | 'priority'
+    model_id: string
+    trained_rows: number
+    labels: number
+    measured: { rows: number; accuracy: number; ece: number } | null
+  },
+): Promise<void> {
+  const { measured } = model
+  await db.query(sql.typeAlias('void')`
+    insert into ai_models (organization_id, field, model_id, trained_rows, labels, measured_rows, accuracy, calibration_error)
+    values (bound_organization(), ${model.field}, ${model.model_id}, ${model.trained_rows}, ${model.labels},
+            ${measured?.rows ?? null}, ${measured?.accuracy ?? null}, ${measured?.ece ?? null})
+    on conflict (organization_id, field, model_id) do nothing`)
+}
