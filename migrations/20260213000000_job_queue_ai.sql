@@ -11,11 +11,13 @@ create type job_event as enum ('ENQUEUE', 'CLAIM', 'START', 'SUCCEED', 'FAIL', '
 --   locked_by/_at     the worker that holds the job and since when; null unless claimed or running
 --   unique_key        while a job with this type and key is live, there is no second one
 --   cancel_requested_at  an operator asked to cancel a job that a worker holds; the worker aborts the handler, then records CANCEL
+-- No index names a column that a transition changes: a transition is a heap-only update, and costs no index entry. What
+-- may be claimed stands in job_ready instead.
 create table job_queue (
   id bigint generated always as identity primary key,
   organization_id uuid references organizations (id),
   job_type text not null,
-  queue text not null,
+  queue text collate "C" not null,
   status job_status not null default 'queued',
   priority smallint not null default 0 check (priority between -100 and 100),
   version integer not null default 1 check (version >= 1),
@@ -35,13 +37,30 @@ create table job_queue (
   constraint attempts_are_bounded check (attempt between 0 and max_attempts),
   constraint held_jobs_have_a_holder check ((status in ('claimed', 'running')) = (locked_by is not null and locked_at is not null)),
   constraint finished_jobs_have_an_end check ((status in ('done', 'failed', 'cancelled')) = (finished_at is not null))
-);
-alter table job_queue set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
-create index job_queue_claimable on job_queue (queue, priority desc, run_after, id) where status in ('queued', 'retried');
-create index job_queue_held on job_queue (locked_by) where status in ('claimed', 'running');
+) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 create index job_queue_of_organization on job_queue (organization_id, id);
-create unique index job_queue_unique_live on job_queue (job_type, unique_key)
-  where unique_key is not null and status in ('queued', 'claimed', 'running', 'retried');
+
+-- job_ready: the jobs in queued and retried, and nothing else, in the order in which they are claimed: a lane is an
+-- organisation's jobs of one priority in one queue, the longest due first. ENQUEUE adds a row, CLAIM deletes it.
+-- tenant is the organisation, or zeros for a job of the installation.
+create table job_ready (
+  queue text collate "C" not null,
+  tenant uuid not null,
+  priority smallint not null,
+  run_after timestamptz not null,
+  job_id bigint not null,
+  state job_status not null check (state in ('queued', 'retried')),
+  primary key (queue, tenant, priority, run_after, job_id)
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
+
+-- job_unique: the keys of live jobs, per organisation and type. A row goes when its job ends.
+create table job_unique (
+  tenant uuid not null,
+  job_type text not null,
+  unique_key text not null,
+  job_id bigint not null,
+  primary key (tenant, job_type, unique_key)
+);
 
 -- job_events: one row a transition, in the transaction of the transition; append-only; dropped by whole days.
 create table job_events (
@@ -165,6 +184,14 @@ grant select, insert, update on job_queue to atum_app;
 grant select, insert, update, delete on job_queue to atum_system;
 grant usage on sequence job_queue_id_seq to atum_app, atum_system;
 
+alter table job_ready enable row level security;
+create policy tenant on job_ready to atum_app using (tenant = bound_organization()) with check (tenant = bound_organization());
+create policy installation on job_ready to atum_system using (true) with check (true);
+alter table job_unique enable row level security;
+create policy tenant on job_unique to atum_app using (tenant = bound_organization()) with check (tenant = bound_organization());
+create policy installation on job_unique to atum_system using (true) with check (true);
+grant select, insert, update, delete on job_ready, job_unique to atum_app, atum_system;
+
 alter table job_events enable row level security;
 create policy tenant on job_events to atum_app using (organization_id = bound_organization()) with check (organization_id = bound_organization());
 create policy installation on job_events to atum_system using (true) with check (true);
@@ -226,7 +253,7 @@ select ensure_job_event_partitions(14);
 -- Down Migration
 
 alter table tickets drop column time_to_breach_minutes, drop column sla_risk_score;
-drop table org_settings, metrics_snapshots, ticket_kb_suggestions, ai_suggestions, ticket_ai_triage, job_events, job_queue;
+drop table org_settings, metrics_snapshots, ticket_kb_suggestions, ai_suggestions, ticket_ai_triage, job_events, job_unique, job_ready, job_queue;
 drop function ensure_job_event_partitions(integer);
 drop function drop_job_event_partitions(integer);
 drop type job_event, job_status;

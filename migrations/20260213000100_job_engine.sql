@@ -11,10 +11,13 @@ create table workers (
   status text not null default 'active' check (status in ('active', 'draining', 'stopped', 'lost')),
   started_at timestamptz not null default now(),
   heartbeat_at timestamptz not null default now(),
+  -- When it was lost or stopped, and when no job of its was found any more.
+  ended_at timestamptz,
+  rescued_at timestamptz,
   event_loop_lag_ms real not null default 0,
   actor_tree jsonb not null default '{}'
 ) with (fillfactor = 50);
-create index workers_alive on workers (status);
+create index workers_to_rescue on workers (id) where ended_at is not null and rescued_at is null;
 
 create table queues (
   name text primary key check (name ~ '^[a-z][a-z0-9_-]{0,62}$'),
@@ -135,6 +138,22 @@ create trigger job_queue_begins_queued before insert on job_queue for each row
 create trigger job_queue_moves_legally before update on job_queue for each row
   when (not job_move_is_legal(old.status, new.status, new.version - old.version)) execute function refuse_illegal_job_move();
 
+-- A hand that changes when or where a waiting job runs (never the engine) keeps its place in job_ready true.
+create function follow_waiting_job() returns trigger language plpgsql as $$
+begin
+  delete from job_ready
+   where queue = old.queue and tenant = coalesce(old.organization_id, '00000000-0000-0000-0000-000000000000')
+     and priority = old.priority and run_after = old.run_after and job_id = old.id;
+  insert into job_ready (queue, tenant, priority, run_after, job_id, state)
+  values (new.queue, coalesce(new.organization_id, '00000000-0000-0000-0000-000000000000'), new.priority, new.run_after, new.id, new.status);
+  return null;
+end
+$$;
+create trigger job_queue_keeps_its_place after update on job_queue for each row
+  when (old.version = new.version and new.status in ('queued', 'retried')
+    and (old.queue, old.priority, old.run_after) is distinct from (new.queue, new.priority, new.run_after))
+  execute function follow_waiting_job();
+
 -- What in the log breaks the machine's rules. Empty, or there is a fault in the engine.
 create view job_log_violations with (security_invoker = true) as
 with horizon as (
@@ -179,7 +198,18 @@ select log.job_id, log.seq, 'job vanished', format('last seen in %s', log.to_sta
 union all
 select job.id, job.version, 'no log', format('row in %s', job.status)
   from job_queue job, horizon
- where job.created_at >= horizon.kept_from and not exists (select from job_events event where event.job_id = job.id);
+ where job.created_at >= horizon.kept_from and not exists (select from job_events event where event.job_id = job.id)
+union all
+select job.id, job.version, 'waits in no lane', format('row in %s', job.status)
+  from job_queue job
+ where job.status in ('queued', 'retried') and not exists (
+   select from job_ready ready
+    where ready.queue = job.queue and ready.tenant = coalesce(job.organization_id, '00000000-0000-0000-0000-000000000000')
+      and ready.priority = job.priority and ready.run_after = job.run_after and ready.job_id = job.id and ready.state = job.status)
+union all
+select ready.job_id, job.version, 'claimable and not waiting', format('row in %s', job.status)
+  from job_ready ready left join job_queue job on job.id = ready.job_id
+ where job.status is null or job.status not in ('queued', 'retried');
 
 alter table probe_effects enable row level security;
 create policy tenant on probe_effects to atum_app using (organization_id = bound_organization()) with check (organization_id = bound_organization());
@@ -194,6 +224,8 @@ grant select on job_edges, job_log_violations to atum_system;
 -- Down Migration
 
 drop view job_log_violations;
+drop trigger job_queue_keeps_its_place on job_queue;
+drop function follow_waiting_job();
 drop trigger job_queue_moves_legally on job_queue;
 drop trigger job_queue_begins_queued on job_queue;
 drop function refuse_illegal_job_move();

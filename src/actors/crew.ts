@@ -6,32 +6,58 @@ import type { Recorder } from './recorder.ts'
 
 /** Rows of the actor tree that one queue shows at most. */
 const TREE_JOBS_MAX = 50
+/**
+ * Jobs are claimed ahead as far as they would be begun within this time: quick jobs are claimed by hundreds, slow ones
+ * not before there is a slot for them, so that another worker may have them.
+ */
+const AHEAD_MS = 200
+const WINDOW_MAX = 1_500
+/** Weight of the newest run in the mean run time. */
+const NEWEST = 0.05
 
 /** What the crew tells its supervisor. */
 export interface CrewEvents {
   slotFree(): void
+  /** The job had moved on, as far as this worker can tell. */
+  leaseLost(job: ClaimedJob): void
   /** The engine's own fault, not the handler's. */
   jobCrashed(job: ClaimedJob, error: unknown): void
 }
 
-/** The job actors of one queue in this worker: the claimed window, at most `size` at a time. */
+/** The job actors of one queue in this worker: those that run, WORKER_CONCURRENCY at most, and those that wait for a slot. */
 export class Crew {
   readonly #engine: Engine
   readonly #recorder: Recorder
   readonly #events: CrewEvents
   readonly #actors = new Map<number, JobActor>()
-  readonly size: number
+  #waiting: JobActor[] = []
+  #running = 0
+  /** Mean milliseconds of a run; a new crew takes its jobs for slow ones. */
+  #meanRunMs = AHEAD_MS
   #whenEmpty: (() => void)[] = []
 
-  constructor(engine: Engine, recorder: Recorder, size: number, events: CrewEvents) {
+  constructor(engine: Engine, recorder: Recorder, events: CrewEvents) {
     this.#engine = engine
     this.#recorder = recorder
-    this.size = size
     this.#events = events
   }
 
+  /** How many jobs the crew wants to hold. */
+  get window(): number {
+    const slots = this.#engine.config.WORKER_CONCURRENCY
+    return Math.round(Math.min(WINDOW_MAX, Math.max(slots, (slots * AHEAD_MS) / this.#meanRunMs)))
+  }
+
   get free(): number {
-    return this.size - this.#actors.size
+    return Math.max(0, this.window - this.#actors.size)
+  }
+
+  get count(): number {
+    return this.#actors.size
+  }
+
+  get ids(): number[] {
+    return [...this.#actors.keys()]
   }
 
   holds(jobId: number): boolean {
@@ -42,11 +68,9 @@ export class Crew {
     for (const job of jobs) {
       const actor = new JobActor(job, this.#engine, this.#recorder)
       this.#actors.set(job.id, actor)
-      void actor
-        .live()
-        .catch((error: unknown) => this.#events.jobCrashed(job, error))
-        .finally(() => this.#leave(job.id))
+      this.#waiting.push(actor)
     }
+    this.#fillSlots()
   }
 
   /** @returns whether the job is here */
@@ -58,6 +82,16 @@ export class Crew {
 
   interruptAll(kind: Interruption['kind'], message: string): void {
     for (const actor of this.#actors.values()) actor.interrupt(kind, message)
+  }
+
+  /** Interrupts those that have not begun; they need no slot to end. */
+  releaseWaiting(message: string): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const actor of waiting) {
+      actor.interrupt('RELEASE', message)
+      this.#begin(actor)
+    }
   }
 
   /** Resolves when the last job has left. */
@@ -75,16 +109,35 @@ export class Crew {
     }))
   }
 
-  get count(): number {
-    return this.#actors.size
+  #fillSlots(): void {
+    const slots = this.#engine.config.WORKER_CONCURRENCY - this.#running
+    if (slots <= 0 || this.#waiting.length === 0) return
+    const starting = this.#waiting.splice(0, slots)
+    for (const actor of starting) this.#begin(actor)
   }
 
-  #leave(jobId: number): void {
-    this.#actors.delete(jobId)
-    this.#events.slotFree()
-    if (this.#actors.size > 0) return
-    const waiting = this.#whenEmpty
-    this.#whenEmpty = []
-    for (const resolve of waiting) resolve()
+  #begin(actor: JobActor): void {
+    this.#running += 1
+    void this.#host(actor)
+  }
+
+  async #host(actor: JobActor): Promise<void> {
+    try {
+      const recorded = await actor.live(() => this.#slotDone(actor))
+      if (!recorded) this.#events.leaseLost(actor.job)
+    } catch (error) {
+      this.#events.jobCrashed(actor.job, error)
+    } finally {
+      this.#actors.delete(actor.job.id)
+      this.#events.slotFree()
+      if (this.#actors.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
+    }
+  }
+
+  /** The handler is through: its slot is free for the next, while what it decided is being recorded. */
+  #slotDone(actor: JobActor): void {
+    this.#running -= 1
+    this.#meanRunMs += NEWEST * (Math.max(0.01, actor.runMs) - this.#meanRunMs)
+    this.#fillSlots()
   }
 }

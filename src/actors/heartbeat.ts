@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { lockJob, recordMoves } from '#db/jobs.ts'
 import { moveOf } from '#db/job-moves.ts'
-import { heartbeat, jobsHeldBy } from '#db/workers.ts'
+import { heartbeat, holdersOf, jobsHeldBy } from '#db/workers.ts'
 import { metrics } from '#metrics.ts'
 import type { Engine } from './engine.ts'
 import type { Service } from './service.ts'
@@ -22,7 +22,7 @@ export interface Heart {
 export function heartbeatService(heart: Heart): Service {
   const delays = monitorEventLoopDelay({ resolution: 20 })
   delays.enable()
-  let strays = new Set<number>()
+  let strays: ReadonlySet<number> = new Set()
   return {
     name: 'heartbeat',
     everyMs: (engine) => engine.config.HEARTBEAT_MS,
@@ -37,17 +37,32 @@ export function heartbeatService(heart: Heart): Service {
   }
 }
 
-/** @returns the jobs that nobody hosts now; those that nobody hosted at the last census either were lost */
+/**
+ * Compares what is hosted here with what the table says.
+ *
+ * @param before the suspects of the last census: those that are still ours and still without a host are lost on purpose
+ * @returns the suspects of this census
+ */
 async function takeCensus(engine: Engine, worker: number, supervisors: readonly QueueSupervisor[], before: ReadonlySet<number>): Promise<Set<number>> {
-  const strays = new Set<number>()
-  for (const { id, cancel_requested } of await jobsHeldBy(engine.database.system, worker)) {
-    const host = supervisors.find(({ crew }) => crew.holds(id))
-    if (host && cancel_requested) host.crew.interrupt(id, 'CANCEL', 'cancel was asked for')
-    if (host) continue
-    if (before.has(id)) await loseStray(engine, worker, id)
-    else strays.add(id)
+  const { system } = engine.database
+  const hosted = supervisors.flatMap(({ crew }) => crew.ids)
+  const suspects = new Set(supervisors.flatMap((supervisor) => [...supervisor.suspects]))
+  for (const supervisor of supervisors.filter(({ answerLost }) => answerLost)) {
+    for (const id of await jobsHeldBy(system, worker)) suspects.add(id)
+    supervisor.answerLost = false
   }
-  return strays
+  const asked = new Set([...hosted, ...suspects, ...before])
+  if (asked.size === 0) return suspects
+  for (const job of await holdersOf(system, [...asked])) {
+    const ours = job.locked_by === worker
+    const host = supervisors.find(({ crew }) => crew.holds(job.id))
+    if (host && !ours) host.crew.interrupt(job.id, 'LEASE_LOST', 'the table gives the job to somebody else')
+    if (host && ours && job.cancel_requested) host.crew.interrupt(job.id, 'CANCEL', 'cancel was asked for')
+    if (host || !ours) suspects.delete(job.id)
+    else if (before.has(job.id)) await loseStray(engine, worker, job.id)
+  }
+  for (const supervisor of supervisors) for (const id of supervisor.suspects) if (before.has(id) || !suspects.has(id)) supervisor.suspects.delete(id)
+  return suspects
 }
 
 async function loseStray(engine: Engine, worker: number, id: number): Promise<void> {

@@ -48,8 +48,12 @@ export class JobActor {
   readonly #recorder: Recorder
   readonly #abort = new AbortController()
   readonly since = Date.now()
+  /** Resolves when START is in the database; false where it was refused. */
+  #started: Promise<boolean> = Promise.resolve(true)
   #standing: JobStanding
   #version: number
+  /** Milliseconds that the handler took. */
+  runMs = 0
 
   constructor(job: ClaimedJob, engine: Engine, recorder: Recorder) {
     this.job = job
@@ -71,16 +75,48 @@ export class JobActor {
     this.#abort.abort(new Interruption(kind, message))
   }
 
-  /** Lives until the job has left this worker's hands. @throws only where the engine itself is at fault */
-  async live(): Promise<void> {
+  /**
+   * Lives until the job has left this worker's hands.
+   *
+   * @param slotDone called once, when the handler is through and only recording is left
+   * @returns false where the lease was lost, and so nothing of its end was written
+   * @throws only where the engine itself is at fault
+   */
+  async live(slotDone: () => void): Promise<boolean> {
+    const done = onceOnly(slotDone)
     try {
-      if (this.#abort.signal.aborted) return await this.#endInterrupted()
-      if (!(await this.#step({ type: 'START' }))) return this.#leaseIsLost()
-      await this.#end(await this.#run())
+      if (this.#abort.signal.aborted) await this.#endInterrupted()
+      else {
+        await this.#start()
+        const outcome = await this.#run()
+        done()
+        await this.#end(outcome)
+      }
+      return true
     } catch (error) {
       if (!(error instanceof LeaseLost)) throw error
-      this.#leaseIsLost()
+      this.#noteLeaseLost()
+      return false
+    } finally {
+      done()
     }
+  }
+
+  /**
+   * START. With `durable: 'each'` it is in the database before the handler begins. With 'batch' the handler begins at
+   * once: START goes with the next recording statement, and a short job's together with its end.
+   *
+   * @throws LeaseLost where that is known already
+   */
+  async #start(): Promise<void> {
+    if (this.#engine.jobTypes.get(this.job.job_type)?.durable === 'each') return this.#step({ type: 'START' })
+    const move = this.#decide({ type: 'START' }, {})
+    this.#adopt(move)
+    this.#started = this.#recorder.record(move)
+    this.#started.then(
+      (recorded) => recorded || this.#abort.abort(new Interruption('LEASE_LOST', 'the job had moved on before START was recorded')),
+      () => {},
+    )
   }
 
   /** The handler's outcome, its error, or the interruption, whichever comes first. */
@@ -93,7 +129,8 @@ export class JobActor {
     const handled = this.#handle(type).catch((error: unknown) => toError(error))
     const outcome = await Promise.race([handled, this.#aborted(handled)])
     clearTimeout(timeout)
-    metrics.jobRun.observe({ job_type: type.name }, (performance.now() - started) / 1_000)
+    this.runMs = performance.now() - started
+    metrics.jobRun.observe({ job_type: type.name }, this.runMs / 1_000)
     const reason: unknown = this.#abort.signal.reason
     return outcome instanceof Error && reason instanceof Interruption ? reason : outcome
   }
@@ -135,7 +172,7 @@ export class JobActor {
 
   async #endInterrupted(): Promise<void> {
     const { kind, message } = this.#abort.signal.reason as Interruption
-    if (kind === 'LEASE_LOST') return this.#leaseIsLost()
+    if (kind === 'LEASE_LOST') throw new LeaseLost()
     if (kind === 'TIMEOUT') {
       const fault = { class: 'Timeout', message }
       return this.#finish({ type: 'TIMEOUT', fault, backoff_ms: this.#backoffMs() }, { details: { error: fault } })
@@ -150,20 +187,20 @@ export class JobActor {
   }
 
   async #finish(event: JobEvent, extra: { result?: unknown; details?: unknown } = {}): Promise<void> {
-    if (!(await this.#step(event, extra))) throw new LeaseLost()
+    await this.#step(event, extra)
     this.#countEnd()
   }
 
-  /** Decides, has it recorded, and stands where the machine says. @returns false where the lease is lost */
-  async #step(event: JobEvent, extra: { result?: unknown; details?: unknown } = {}): Promise<boolean> {
+  /** Decides, has it recorded, and stands where the machine says. @throws LeaseLost */
+  async #step(event: JobEvent, extra: { result?: unknown; details?: unknown } = {}): Promise<void> {
     const move = this.#decide(event, extra)
-    if (!(await this.#recorder.record(move))) return false
+    if (!(await this.#recorder.record(move))) throw new LeaseLost()
     this.#adopt(move)
-    return true
   }
 
   /** SUCCEED together with the handler's own writes, in one transaction: both commit, or neither does. */
   async #succeedWith(writes: (tx: DatabaseTransactionConnection) => Promise<void>, result: unknown): Promise<void> {
+    if (!(await this.#started)) throw new LeaseLost()
     const move = this.#decide({ type: 'SUCCEED' }, { result })
     for (let tries = 1; ; tries += 1) {
       try {
@@ -223,7 +260,7 @@ export class JobActor {
     return backoffMs(this.#engine.jobTypes.get(this.job.job_type)?.backoff ?? DEFAULT_BACKOFF, this.job.attempt, this.#engine.chance())
   }
 
-  #leaseIsLost(): void {
+  #noteLeaseLost(): void {
     metrics.leasesLost.inc({ job_type: this.job.job_type })
     this.#abort.abort(new Interruption('LEASE_LOST', 'the job has moved on'))
     this.#engine.log.warn({ job_id: this.job.id, version: this.#version }, 'lease lost: the job had moved on, nothing was written')
@@ -231,6 +268,14 @@ export class JobActor {
 
   #countEnd(): void {
     metrics.workerJobs.inc({ worker_name: this.#engine.workerName, job_type: this.job.job_type, status: this.#standing.state })
+  }
+}
+
+function onceOnly(call: () => void): () => void {
+  let called = false
+  return () => {
+    if (!called) call()
+    called = true
   }
 }
 

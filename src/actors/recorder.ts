@@ -52,8 +52,8 @@ export class Recorder {
   }
 
   async #flush(): Promise<void> {
-    // Let everything that is decided in this turn of the event loop come along.
-    await Promise.resolve()
+    // Let everything that is decided in this turn of the event loop come along: a quick job's START and its end are one write.
+    await new Promise((resolve) => setImmediate(resolve))
     while (this.#waiting.size > 0) await this.#write(this.#nextBatch())
     this.#flushing = null
   }
@@ -85,7 +85,11 @@ export class Recorder {
           for (const entries of batch) await this.#write([entries])
           return
         } else {
-          for (const entry of batch[0]!) entry.reject(error)
+          // What came before the refused move is sound: it is recorded without it.
+          const refused = batch[0]!.at(-1)!
+          const sound = batch[0]!.slice(0, -1)
+          if (sound.length > 0) await this.#write([sound])
+          refused.reject(error)
           return
         }
       }

@@ -1,7 +1,7 @@
 import { moveOf } from '#db/job-moves.ts'
 import { orphanedJobs, recordMoves } from '#db/jobs.ts'
 import type { Move, StandingRow } from '#db/jobs.ts'
-import { declareLostWorkers } from '#db/workers.ts'
+import { closeRescues, declareLostWorkers, hasUnrescuedWorkers } from '#db/workers.ts'
 import { backoffMs, DEFAULT_BACKOFF } from '#jobs/job-type.ts'
 import { metrics } from '#metrics.ts'
 import type { Engine } from './engine.ts'
@@ -10,6 +10,8 @@ import type { Service } from './service.ts'
 
 /** Jobs that one rescue transaction takes at most. */
 const BATCH_MAX = 500
+/** A claim that was under way when its worker was declared lost has come to its end after this time. */
+const SETTLE_MS = 10_000
 
 /**
  * Takes back the jobs of workers whose heartbeat has stopped. Every worker runs one; the rows' locks keep them apart.
@@ -21,7 +23,9 @@ export const rescuerService: Service = {
   async runOnce(engine) {
     const lost = await declareLostWorkers(engine.database.system, engine.config.WORKER_LOST_MS)
     if (lost.length > 0) engine.log.warn({ workers: lost }, 'workers declared lost: their heartbeat has stopped')
+    if (!(await hasUnrescuedWorkers(engine.database.system))) return
     while ((await rescueBatch(engine)) === BATCH_MAX);
+    await closeRescues(engine.database.system, SETTLE_MS)
   },
 }
 

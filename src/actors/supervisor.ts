@@ -1,19 +1,22 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { createActor } from 'xstate'
 import type { ActorRefFrom } from 'xstate'
-import { claimJobs, nextDueMs } from '#db/jobs.ts'
-import type { ClaimedJob } from '#db/jobs.ts'
+import { claimJobs, readyLanes } from '#db/jobs.ts'
+import type { ClaimedJob, ClaimedRow } from '#db/jobs.ts'
 import { queueSupervisorMachine } from '#machines/queue-supervisor.ts'
 import type { QueueSupervisorEvent } from '#machines/queue-supervisor.ts'
 import { metrics } from '#metrics.ts'
 import { Crew } from './crew.ts'
 import type { Engine } from './engine.ts'
+import { Lanes } from './lanes.ts'
 import type { Recorder } from './recorder.ts'
 import { CrashCounter } from './restart-budget.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
 
 /** At most this many jobs are claimed by one statement. */
 const CLAIM_MAX = 500
+/** Lanes (organisation and priority) that a supervisor keeps in mind; those beyond get their turn when others are dry. */
+const LANES_MAX = 1_000
 /** A queue whose engine code crashes oftener than this is handed upwards. */
 const JOB_CRASH_BUDGET = { crashes: 20, withinMs: 60_000 }
 /** Slots that become free within this time are filled by one claim, unless half the window is free before. */
@@ -28,121 +31,165 @@ export interface QueueSupervisor {
   queue: string
   ref: SupervisorRef
   crew: Crew
+  /** Jobs that may be ours in the table while nobody here hosts them; the census looks after them. */
+  suspects: Set<number>
+  /** A claim's answer was lost: the census must ask the table for all that is ours. */
+  answerLost: boolean
   tree(): unknown
   /** Ends the machine and its timers; the crew lives until its jobs have left. */
   stop(): void
 }
 
 /**
- * Starts the supervisor of a queue. The machine says when to claim, wait, recover and drain; this file says how.
+ * Starts the supervisor of a queue. The machine says when to claim, wait, recover and drain; this class says how.
  *
- * @param failed the supervisor has spent its budget and asks its own supervisor for help
+ * @param failed the supervisor has spent its budget, or met a fault of the engine's own, and asks its supervisor for help
  */
 export function startQueueSupervisor(engine: Engine, recorder: Recorder, worker: number, queue: string, failed: (error: unknown) => void): QueueSupervisor {
-  const { config, database, log } = engine
-  const crashes = new CrashCounter(JOB_CRASH_BUDGET)
-  let wait: NodeJS.Timeout | undefined
-  let gather: NodeJS.Timeout | undefined
-  let away = 0
+  return new SupervisorHost(engine, recorder, worker, queue, failed)
+}
 
-  const crew = new Crew(engine, recorder, config.WORKER_CONCURRENCY, {
-    slotFree: () => {
-      if (!ref.getSnapshot().matches('full')) return
-      if (crew.free >= crew.size / 2) return tell({ type: 'SLOT_FREE' })
-      // A claim per finished job would be a commit per job.
-      gather ??= setTimeout(() => {
-        gather = undefined
-        tell({ type: 'SLOT_FREE' })
-      }, SLOTS_GATHER_MS)
-    },
-    jobCrashed: (job: ClaimedJob, error: unknown) => {
-      log.error({ job_id: job.id, queue, err: error }, 'a job actor crashed; its job is found and lost by the census')
-      metrics.errors.inc({ error_type: 'job_actor_crash', endpoint: '' })
-      tell({ type: 'JOB_CRASHED', error })
-    },
-  })
+class SupervisorHost implements QueueSupervisor {
+  readonly queue: string
+  readonly ref: SupervisorRef
+  readonly crew: Crew
+  readonly suspects = new Set<number>()
+  answerLost = false
+  readonly #engine: Engine
+  readonly #worker: number
+  readonly #failed: (error: unknown) => void
+  readonly #lanes = new Lanes()
+  readonly #crashes = new CrashCounter(JOB_CRASH_BUDGET)
+  #claiming: Promise<void> = Promise.resolve()
+  #timers: { wait?: NodeJS.Timeout; gather?: NodeJS.Timeout; retry?: NodeJS.Timeout } = {}
+  #away = 0
 
-  /** A claim that comes back after the supervisor was replaced has nobody to tell. */
-  function tell(event: QueueSupervisorEvent): void {
-    if (ref.getSnapshot().status === 'active') ref.send(event)
+  constructor(engine: Engine, recorder: Recorder, worker: number, queue: string, failed: (error: unknown) => void) {
+    this.#engine = engine
+    this.#worker = worker
+    this.queue = queue
+    this.#failed = failed
+    this.crew = new Crew(engine, recorder, {
+      slotFree: () => this.#slotFree(),
+      leaseLost: (job) => this.suspects.add(job.id),
+      jobCrashed: (job, error) => this.#jobCrashed(job, error),
+    })
+    const machine = queueSupervisorMachine.provide({
+      actions: {
+        claim: ({ context, event }) => {
+          this.#claiming = this.#claim(context.woken || !['CLAIMED', 'SLOT_FREE'].includes(event.type))
+        },
+        waitForWork: () => this.#waitForWork(),
+        stopWaiting: () => clearTimeout(this.#timers.wait),
+        backOff: () => {
+          this.#timers.retry = setTimeout(() => this.#tell({ type: 'RETRY' }), awayPauseMs(this.#away, engine.chance()))
+        },
+        drainCrew: () => void this.#drainCrew(),
+        countCrash: () => this.#crashes.add(performance.now()),
+        escalate: ({ event }) => failed('error' in event ? event.error : new Error('restart budget spent')),
+      },
+      guards: {
+        hasNoSlot: () => this.crew.free === 0,
+        mayHaveMore: ({ context }) => context.woken || this.#lanes.hasDue(performance.now()),
+        budgetIsSpent: () => this.#crashes.isSpent(performance.now()),
+      },
+    })
+    this.ref = createActor(machine, { input: { queue }, id: `queue:${queue}` })
+    this.ref.start()
   }
 
-  let claiming: Promise<void> = Promise.resolve()
-
-  async function claim(): Promise<void> {
-    const wanted = Math.min(crew.free, CLAIM_MAX)
-    try {
-      const jobs = wanted > 0 ? await claimJobs(database.system, { queue, worker, limit: wanted }) : []
-      away = 0
-      if (wanted > 0) metrics.claimBatch.observe(jobs.length)
-      crew.take(jobs)
-      // Claimed while the drain began: given back at once.
-      if (ref.getSnapshot().matches('draining')) for (const job of jobs) crew.interrupt(job.id, 'RELEASE', 'the worker is draining')
-      tell({ type: 'CLAIMED', wanted, received: jobs.length })
-    } catch (error) {
-      if (!isAwayForNow(error)) return failed(error)
-      if (away === 0) log.warn({ queue, error: String(error) }, 'cannot claim: the database is away; waiting for it')
-      away += 1
-      tell({ type: 'DATABASE_AWAY' })
+  tree(): unknown {
+    return {
+      id: `queue:${this.queue}`,
+      state: this.ref.getSnapshot().value,
+      window: this.crew.window,
+      jobs: this.crew.count,
+      crashes: this.#crashes.total,
+      crash_budget: JOB_CRASH_BUDGET,
+      children: this.crew.tree(),
     }
   }
 
+  stop(): void {
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer)
+    this.ref.stop()
+  }
+
+  /** A claim that comes back after the supervisor was replaced has nobody to tell. */
+  #tell(event: QueueSupervisorEvent): void {
+    if (this.ref.getSnapshot().status === 'active') this.ref.send(event)
+  }
+
+  async #claim(renew: boolean): Promise<void> {
+    // The machine enters its first state before the constructor has ended.
+    await null
+    const wanted = Math.min(this.crew.free, CLAIM_MAX)
+    try {
+      const jobs = wanted > 0 ? await this.#claimFromLanes(wanted, renew) : []
+      this.#away = 0
+      this.crew.take(jobs)
+      // Claimed while the drain began: given back at once.
+      if (this.ref.getSnapshot().matches('draining')) for (const job of jobs) this.crew.interrupt(job.id, 'RELEASE', 'the worker is draining')
+      this.#tell({ type: 'CLAIMED', wanted, received: jobs.length })
+    } catch (error) {
+      if (!isAwayForNow(error)) return this.#failed(error)
+      if (this.#away === 0) this.#engine.log.warn({ queue: this.queue, error: String(error) }, 'cannot claim: the database is away; waiting for it')
+      this.#away += 1
+      this.answerLost = true
+      this.#tell({ type: 'DATABASE_AWAY' })
+    }
+  }
+
+  async #claimFromLanes(wanted: number, renew: boolean): Promise<readonly ClaimedRow[]> {
+    const { system } = this.#engine.database
+    if (renew || this.#lanes.isStale(performance.now()) || !this.#lanes.hasDue(performance.now())) {
+      this.#lanes.renew(await readyLanes(system, this.queue, LANES_MAX), performance.now())
+    }
+    const quotas = this.#lanes.plan(wanted, performance.now())
+    if (quotas.length === 0) return []
+    const jobs = await claimJobs(system, { queue: this.queue, worker: this.#worker, lanes: quotas })
+    this.#lanes.learn(quotas, jobs)
+    metrics.claimBatch.observe(jobs.length)
+    for (const job of jobs) {
+      metrics.transitions.inc({ job_type: job.job_type, event: 'CLAIM', from: job.was, to: 'claimed' })
+      metrics.jobWait.observe({ job_type: job.job_type }, Math.max(0, job.wait_ms) / 1_000)
+    }
+    return jobs
+  }
+
   /** Until the next job is due, at most a poll's length; a notification comes sooner. */
-  async function waitForWork(): Promise<void> {
-    const dueMs = await nextDueMs(database.system, queue).catch(() => null)
-    if (!ref.getSnapshot().matches('waiting') || ref.getSnapshot().status !== 'active') return
-    wait = setTimeout(() => tell({ type: 'POLL' }), Math.min(config.POLL_MS, Math.max(WAIT_MIN_MS, dueMs ?? config.POLL_MS)))
+  #waitForWork(): void {
+    const { POLL_MS } = this.#engine.config
+    const dueMs = this.#lanes.nextDueMs(performance.now()) ?? POLL_MS
+    this.#timers.wait = setTimeout(() => this.#tell({ type: 'POLL' }), Math.min(POLL_MS, Math.max(WAIT_MIN_MS, dueMs)))
   }
 
-  async function drainCrew(): Promise<void> {
-    await claiming
-    const empty = crew.empty()
+  #slotFree(): void {
+    if (!this.ref.getSnapshot().matches('full')) return
+    if (this.crew.free >= this.crew.window / 2) return this.#tell({ type: 'SLOT_FREE' })
+    // A claim per finished job would be a commit per job.
+    this.#timers.gather ??= setTimeout(() => {
+      delete this.#timers.gather
+      this.#tell({ type: 'SLOT_FREE' })
+    }, SLOTS_GATHER_MS)
+  }
+
+  #jobCrashed(job: ClaimedJob, error: unknown): void {
+    this.#engine.log.error({ job_id: job.id, queue: this.queue, err: error }, 'a job actor crashed; the census takes its job back')
+    metrics.errors.inc({ error_type: 'job_actor_crash', endpoint: '' })
+    this.suspects.add(job.id)
+    this.#tell({ type: 'JOB_CRASHED', error })
+  }
+
+  async #drainCrew(): Promise<void> {
+    await this.#claiming
+    this.crew.releaseWaiting('the worker is draining')
+    const empty = this.crew.empty()
     const deadline = new AbortController()
-    await Promise.race([empty, pause(config.DRAIN_MS, undefined, { signal: deadline.signal }).catch(() => {})])
+    await Promise.race([empty, pause(this.#engine.config.DRAIN_MS, undefined, { signal: deadline.signal }).catch(() => {})])
     deadline.abort()
-    crew.interruptAll('RELEASE', 'the worker is draining')
+    this.crew.interruptAll('RELEASE', 'the worker is draining')
     await empty
-    tell({ type: 'DRAINED' })
-  }
-
-  const machine = queueSupervisorMachine.provide({
-    actions: {
-      claim: () => {
-        claiming = claim()
-      },
-      waitForWork: () => void waitForWork(),
-      stopWaiting: () => clearTimeout(wait),
-      backOff: () => {
-        retry = setTimeout(() => tell({ type: 'RETRY' }), awayPauseMs(away, engine.chance()))
-      },
-      drainCrew: () => void drainCrew(),
-      countCrash: () => crashes.add(performance.now()),
-      escalate: ({ event }) => failed('error' in event ? event.error : new Error('restart budget spent')),
-    },
-    guards: {
-      hasNoSlot: () => crew.free === 0,
-      budgetIsSpent: () => crashes.isSpent(performance.now()),
-    },
-  })
-  let retry: NodeJS.Timeout | undefined
-  const ref = createActor(machine, { input: { queue }, id: `queue:${queue}` })
-  ref.start()
-  return {
-    queue,
-    ref,
-    crew,
-    tree: () => ({
-      id: `queue:${queue}`,
-      state: ref.getSnapshot().value,
-      window: crew.size,
-      jobs: crew.count,
-      crashes: crashes.total,
-      crash_budget: JOB_CRASH_BUDGET,
-      children: crew.tree(),
-    }),
-    stop: () => {
-      for (const timer of [wait, gather, retry]) clearTimeout(timer)
-      ref.stop()
-    },
+    this.#tell({ type: 'DRAINED' })
   }
 }

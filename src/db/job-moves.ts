@@ -1,7 +1,7 @@
 import type { JobEvent } from '#machines/job.ts'
 import { eventsIn, nextJob } from '#machines/job-step.ts'
 import type { JobStanding } from '#machines/job-step.ts'
-import { lockJob, recordMoves, requestCancel, standingOf } from './jobs.ts'
+import { lockJob, recordMoves, requestCancel, standingOf, uniqueKeyIsTaken } from './jobs.ts'
 import type { Move, StandingRow } from './jobs.ts'
 import type { DatabaseTransactionConnection } from './pool.ts'
 
@@ -50,6 +50,7 @@ export async function moveJob(tx: DatabaseTransactionConnection, id: number, eve
     await requestCancel(tx, id)
     return { kind: 'requested' }
   }
+  if (event.type === 'REQUEUE' && (await uniqueKeyIsTaken(tx, id))) return { kind: 'refused', state: row.status, allowed_events: [] }
   await recordMoves(tx, [move])
   return { kind: 'moved', standing: move.standing }
 }

@@ -71,17 +71,20 @@ export interface NewJob {
   unique_key?: string | null
 }
 
+/** The tenant of a job of the installation, in job_ready and job_unique. */
+const NO_TENANT = '00000000-0000-0000-0000-000000000000'
+
 /**
- * ENQUEUE, in the caller's transaction: the rows and their first events in one statement.
+ * ENQUEUE, in the caller's transaction: the rows, their places in the lanes and their first events in one statement.
  *
- * @returns the ids in the order of `jobs`; null where a live job with the same type and unique key is there already
+ * @returns the ids in the order of `jobs`; null where a live job of the organisation has the same type and unique key
  */
 export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[]): Promise<(number | null)[]> {
   if (jobs.length === 0) return []
   const column = <T>(pick: (job: NewJob) => T) => jobs.map(pick)
   const rows = await db.any(sql.type(z.object({ ordinal: z.number(), id: z.number() }))`
-    with wanted as (
-      select nextval(pg_get_serial_sequence('job_queue', 'id')) as id, wanted.*
+    with wanted as materialized (
+      select nextval('job_queue_id_seq') as id, now() + delay_ms * interval '1 millisecond' as run_after, wanted.*
         from unnest(
           ${sql.array(
             column((job) => job.organization_id),
@@ -116,13 +119,20 @@ export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[
             'text',
           )}
         ) with ordinality as wanted (organization_id, job_type, queue, priority, max_attempts, delay_ms, unique_key, payload, ordinal)
+    ), keyed as (
+      insert into job_unique (tenant, job_type, unique_key, job_id)
+      select coalesce(organization_id, ${NO_TENANT}), job_type, unique_key, id from wanted where unique_key is not null order by 1, 2, 3
+      on conflict do nothing
+      returning job_id
     ), queued as (
       insert into job_queue (id, organization_id, job_type, queue, priority, max_attempts, run_after, unique_key, payload)
       overriding system value
-      select id, organization_id, job_type, queue, priority, max_attempts, now() + delay_ms * interval '1 millisecond', unique_key, payload::jsonb
-        from wanted order by ordinal
-      on conflict (job_type, unique_key) where unique_key is not null and status in ('queued', 'claimed', 'running', 'retried') do nothing
-      returning id, organization_id
+      select id, organization_id, job_type, queue, priority, max_attempts, run_after, unique_key, payload::jsonb
+        from wanted where unique_key is null or id in (select job_id from keyed)
+      returning id, organization_id, queue, priority, run_after
+    ), ready as (
+      insert into job_ready (queue, tenant, priority, run_after, job_id, state)
+      select queue, coalesce(organization_id, ${NO_TENANT}), priority, run_after, id, 'queued' from queued
     ), logged as (
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, organization_id)
       select id, 1, 'ENQUEUE', null, 'queued', 0, organization_id from queued
@@ -133,36 +143,109 @@ export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[
   return ids
 }
 
+const laneRow = z.object({ tenant: z.string(), priority: z.number(), head: z.string(), head_ms: z.number(), due_in_ms: z.number() })
+/** A lane of a queue: an organisation's waiting jobs of one priority. `head` is the earliest run_after in it, exact to the microsecond. */
+export type LaneRow = z.infer<typeof laneRow>
+
 /**
- * CLAIM: takes up to `limit` due jobs of an unpaused queue for a live worker, the most urgent and oldest first. Two
- * workers never receive the same job: the rows are locked as they are chosen, and locked ones are passed over.
+ * The lanes of a queue in which jobs wait, due or not. It hops from lane to lane through the index, so its cost is the
+ * number of lanes, not of jobs.
+ */
+export async function readyLanes(db: CommonQueryMethods, queue: string, limit: number): Promise<readonly LaneRow[]> {
+  return db.any(sql.type(laneRow)`
+    with recursive lane as (
+      (select tenant, priority, run_after from job_ready where queue = ${queue} order by tenant, priority, run_after limit 1)
+      union all
+      select next.tenant, next.priority, next.run_after
+        from lane cross join lateral (
+          select tenant, priority, run_after from job_ready
+           where queue = ${queue} and (tenant, priority) > (lane.tenant, lane.priority)
+           order by tenant, priority, run_after limit 1
+        ) as next
+    )
+    select tenant, priority, run_after::text as head, extract(epoch from run_after)::float8 * 1000 as head_ms,
+           extract(epoch from run_after - now())::float8 * 1000 as due_in_ms
+      from lane limit ${limit}`)
+}
+
+/** How many jobs of a lane to claim, none of them due before `after`. */
+export interface LaneQuota {
+  tenant: string
+  priority: number
+  after: string
+  limit: number
+}
+
+const claimedRow = claimedJob.extend({
+  tenant: z.string(),
+  priority: z.number(),
+  due: z.string(),
+  due_ms: z.number(),
+  wait_ms: z.number(),
+  was: z.enum(JOB_STATES),
+})
+export type ClaimedRow = z.infer<typeof claimedRow>
+
+/**
+ * CLAIM: takes due jobs of the given lanes for a live worker, unless their queue is paused. Two workers never receive
+ * the same job: the places are locked as they are chosen, and locked ones are passed over.
+ *
+ * The commit is not waited for: a claim that a power cut undoes was never made, since whatever the worker records later
+ * is fenced by the version that the claim gave.
  */
 export async function claimJobs(
   db: CommonQueryMethods,
-  { queue, worker, limit }: { queue: string; worker: number; limit: number },
-): Promise<readonly ClaimedJob[]> {
-  return db.any(sql.type(claimedJob)`
-    with due as materialized (
-      select id, status from job_queue
-       where queue = ${queue} and status in ('queued', 'retried') and run_after <= now()
-         and not exists (select from queues where name = ${queue} and paused_at is not null)
+  { queue, worker, lanes }: { queue: string; worker: number; lanes: readonly LaneQuota[] },
+): Promise<readonly ClaimedRow[]> {
+  const column = <T>(pick: (lane: LaneQuota) => T) => lanes.map(pick)
+  return db.any(sql.type(claimedRow)`
+    with open as materialized (
+      select set_config('synchronous_commit', 'off', true)
+       where not exists (select from queues where name = ${queue} and paused_at is not null)
          and exists (select from workers where id = ${worker} and status = 'active')
-       order by priority desc, run_after, id
-       limit ${limit}
-         for update skip locked
+    ), due as materialized (
+      select place.ctid, place.job_id
+        from open cross join unnest(
+          ${sql.array(
+            column((lane) => lane.tenant),
+            'uuid',
+          )},
+          ${sql.array(
+            column((lane) => lane.priority),
+            'int2',
+          )},
+          ${sql.array(
+            column((lane) => lane.after),
+            'timestamptz',
+          )},
+          ${sql.array(
+            column((lane) => lane.limit),
+            'int4',
+          )}
+        ) as lane (tenant, priority, head, quota)
+        cross join lateral (
+          select ctid, job_id from job_ready
+           where queue = ${queue} and tenant = lane.tenant and priority = lane.priority and run_after >= lane.head and run_after <= now()
+           order by run_after, job_id
+           limit lane.quota
+             for update skip locked
+        ) as place
+    ), taken as (
+      delete from job_ready using due where job_ready.ctid = due.ctid returning job_ready.job_id, job_ready.tenant, job_ready.run_after, job_ready.state
     ), claimed as (
       update job_queue job
          set status = 'claimed', version = version + 1, attempt = attempt + 1, locked_by = ${worker}, locked_at = now(), updated_at = now()
-        from due
-       where job.id = due.id
+        from taken
+       where job.id = taken.job_id and job.status = taken.state
       returning job.id, job.organization_id, job.job_type, job.version, job.attempt, job.max_attempts, job.locked_by, job.last_error, job.payload,
-                due.status as was, job.priority, job.run_after
+                job.priority, taken.tenant, taken.run_after, taken.state
     ), logged as (
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id)
-      select id, version, 'CLAIM', was, 'claimed', attempt, locked_by, organization_id from claimed
+      select id, version, 'CLAIM', state, 'claimed', attempt, locked_by, organization_id from claimed
     )
-    select id, organization_id, job_type, version, attempt, max_attempts, locked_by, last_error, payload from claimed
-     order by priority desc, run_after, id`)
+    select id, organization_id, job_type, version, attempt, max_attempts, locked_by, last_error, payload, tenant, priority, state as was, run_after::text as due,
+           extract(epoch from run_after)::float8 * 1000 as due_ms, extract(epoch from now() - run_after)::float8 * 1000 as wait_ms
+      from claimed order by priority desc, run_after, id`)
 }
 
 /** One transition that the machine decided, ready to be recorded. */
@@ -188,16 +271,88 @@ export interface Move {
 }
 
 /**
- * Records what was decided: the rows, fenced by version, and their events, in one statement, locked in id order.
+ * Records what was decided: the rows, fenced by version, and their events.
+ *
+ * Most moves of a busy queue are alike (START and SUCCEED, nothing to keep): those go by a statement of their own that
+ * carries two arrays instead of seventeen. All in id order, so that two batches do not deadlock.
  *
  * @returns the ids that were recorded; an id that is not among them had changed meanwhile, and nothing of its move was written
  */
 export async function recordMoves(db: CommonQueryMethods, moves: readonly Move[]): Promise<ReadonlySet<number>> {
   if (moves.length === 0) return new Set()
+  const ordered = moves.toSorted((one, other) => one.id - other.id)
+  const alike = ordered.filter(isPlainSuccess)
+  if (alike.length < ALIKE_MIN) return recordEach(db, ordered)
+  const others = ordered.filter((move) => !isPlainSuccess(move))
+  const recorded = await recordPlainSuccesses(db, alike)
+  return others.length === 0 ? recorded : recorded.union(await recordEach(db, others))
+}
+
+/** Fewer alike moves than this are not worth a statement of their own. */
+const ALIKE_MIN = 8
+
+function isPlainSuccess({ transitions, result, standing }: Move): boolean {
+  return (
+    transitions.length === 2 &&
+    standing.state === 'done' &&
+    result === undefined &&
+    transitions[0]!.event === 'START' &&
+    transitions.every((transition) => transition.details === undefined)
+  )
+}
+
+async function recordPlainSuccesses(db: CommonQueryMethods, moves: readonly Move[]): Promise<ReadonlySet<number>> {
+  const ids = await db.anyFirst(sql.type(z.object({ id: z.number() }))`
+    with decided as materialized (
+      select * from unnest(
+        ${sql.array(
+          moves.map((move) => move.id),
+          'int8',
+        )},
+        ${sql.array(
+          moves.map((move) => move.version),
+          'int4',
+        )},
+        ${sql.array(
+          moves.map((move) => move.transitions[0]!.ago_ms ?? 0),
+          'float4',
+        )},
+        ${sql.array(
+          moves.map((move) => move.transitions[1]!.ago_ms ?? 0),
+          'float4',
+        )}
+      ) as decided (id, version, started_ms, ended_ms)
+    ), held as materialized (
+      select job.id, job.version, job.locked_by, started_ms, ended_ms
+        from decided join job_queue job on job.id = decided.id and job.version = decided.version and job.status = 'claimed'
+    ), moved as (
+      update job_queue job
+         set status = 'done', version = held.version + 2, locked_by = null, locked_at = null, cancel_requested_at = null,
+             last_error = null, result = null, finished_at = now(), updated_at = now()
+        from held
+       where job.id = held.id and job.version = held.version
+      returning job.id, held.version, job.attempt, held.locked_by as worker, job.organization_id, job.job_type, job.unique_key, started_ms, ended_ms
+    ), freed as (
+      delete from job_unique using moved
+       where moved.unique_key is not null and job_unique.tenant = coalesce(moved.organization_id, ${NO_TENANT})
+         and job_unique.job_type = moved.job_type and job_unique.unique_key = moved.unique_key
+    ), logged as (
+      insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id, at)
+      select id, version + step, event, from_state, to_state, attempt, worker, organization_id,
+             now() - (case step when 1 then started_ms else ended_ms end) * interval '1 millisecond'
+        from moved cross join (
+          values (1, 'START'::job_event, 'claimed'::job_status, 'running'::job_status), (2, 'SUCCEED', 'running', 'done')
+        ) as step (step, event, from_state, to_state)
+    )
+    select id from moved`)
+  return new Set(ids)
+}
+
+async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promise<ReadonlySet<number>> {
   const column = <T>(pick: (move: Move) => T) => moves.map(pick)
   const steps = moves.flatMap((move) => move.transitions.map((transition, index) => ({ ...transition, id: move.id, seq: move.version + index + 1 })))
   const recorded = await db.anyFirst(sql.type(z.object({ id: z.number() }))`
-    with decided as (
+    with decided as materialized (
       select * from unnest(
         ${sql.array(
           column((move) => move.id),
@@ -236,8 +391,10 @@ export async function recordMoves(db: CommonQueryMethods, moves: readonly Move[]
           'text',
         )}
       ) as decided (id, version, steps, status, attempt, worker, delay_ms, last_error, result)
-    ), locked as materialized (
-      select job.id from job_queue job join decided on decided.id = job.id and decided.version = job.version order by job.id for update of job
+    ), before as materialized (
+      select job.id, job.status, job.queue, coalesce(job.organization_id, ${NO_TENANT}) as tenant, job.priority, job.run_after, job.job_type, job.unique_key
+        from job_queue job join decided on decided.id = job.id and decided.version = job.version
+       order by job.id for update of job
     ), moved as (
       update job_queue job
          set status = decided.status::job_status,
@@ -251,9 +408,25 @@ export async function recordMoves(db: CommonQueryMethods, moves: readonly Move[]
              result = decided.result::jsonb,
              finished_at = case when decided.status in ('done', 'failed', 'cancelled') then now() end,
              updated_at = now()
-        from decided join locked on locked.id = decided.id
+        from decided join before on before.id = decided.id
        where job.id = decided.id and job.version = decided.version
-      returning job.id, job.organization_id
+      returning job.id, job.organization_id, job.status, job.run_after, before.status as was, before.queue, before.tenant, before.priority,
+                before.run_after as was_due, job.job_type, job.unique_key
+    ), placed as (
+      insert into job_ready (queue, tenant, priority, run_after, job_id, state)
+      select queue, tenant, priority, run_after, id, status from moved where status in ('queued', 'retried')
+    ), displaced as (
+      delete from job_ready using moved
+       where moved.was in ('queued', 'retried')
+         and job_ready.queue = moved.queue and job_ready.tenant = moved.tenant and job_ready.priority = moved.priority
+         and job_ready.run_after = moved.was_due and job_ready.job_id = moved.id
+    ), freed as (
+      delete from job_unique using moved
+       where moved.unique_key is not null and moved.status in ('done', 'failed', 'cancelled')
+         and job_unique.tenant = moved.tenant and job_unique.job_type = moved.job_type and job_unique.unique_key = moved.unique_key
+    ), keyed as (
+      insert into job_unique (tenant, job_type, unique_key, job_id)
+      select tenant, job_type, unique_key, id from moved where unique_key is not null and was in ('done', 'failed', 'cancelled')
     ), logged as (
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id, at, details)
       select moved.id, step.seq, step.event::job_event, step.from_state::job_status, step.to_state::job_status, step.attempt, step.worker,
@@ -339,6 +512,15 @@ export async function lockJob(db: CommonQueryMethods, id: number): Promise<Stand
   return db.maybeOne(sql.type(standingRow)`select ${standingColumns} from job_queue where id = ${id} for update`)
 }
 
+/** Whether a live job has the unique key of this one, which has ended. */
+export async function uniqueKeyIsTaken(db: CommonQueryMethods, id: number): Promise<boolean> {
+  return db.exists(sql.type(z.object({ job_id: z.number() }))`
+    select job_unique.job_id from job_queue job
+      join job_unique on job_unique.tenant = coalesce(job.organization_id, ${NO_TENANT})
+        and job_unique.job_type = job.job_type and job_unique.unique_key = job.unique_key
+     where job.id = ${id}`)
+}
+
 /** Asks the worker that holds the job to abort its handler; the worker then records CANCEL. */
 export async function requestCancel(db: CommonQueryMethods, id: number): Promise<void> {
   await db.query(sql.typeAlias('void')`
@@ -346,26 +528,16 @@ export async function requestCancel(db: CommonQueryMethods, id: number): Promise
      where id = ${id} and status in ('claimed', 'running')`)
 }
 
-/** The jobs of this worker whose cancel was asked for. */
-export async function cancelRequests(db: CommonQueryMethods, worker: number): Promise<readonly number[]> {
-  return db.anyFirst(sql.type(z.object({ id: z.number() }))`
-    select id from job_queue where locked_by = ${worker} and status in ('claimed', 'running') and cancel_requested_at is not null`)
-}
-
-/** Jobs whose holder is gone, locked for the rescuer, at most `limit`. */
+/**
+ * Jobs that a gone worker holds, locked for the rescuer, at most `limit`. It reads the whole table: claims pay for no
+ * index of held jobs, and workers die seldom.
+ */
 export async function orphanedJobs(db: CommonQueryMethods, limit: number): Promise<readonly StandingRow[]> {
   return db.any(sql.type(standingRow)`
     select ${standingColumns} from job_queue
      where status in ('claimed', 'running')
        and not exists (select from workers where workers.id = job_queue.locked_by and workers.status in ('active', 'draining'))
      order by id limit ${limit} for update skip locked`)
-}
-
-/** Milliseconds until the next job of the queue is due: 0 where one is due now, null where none waits. */
-export async function nextDueMs(db: CommonQueryMethods, queue: string): Promise<number | null> {
-  return db.oneFirst(sql.type(z.object({ ms: z.number().nullable() }))`
-    select greatest(0, extract(epoch from min(run_after) - now()) * 1000)::float8 as ms
-      from job_queue where queue = ${queue} and status in ('queued', 'retried')`)
 }
 
 /** Wakes the workers. One short statement outside the caller's transaction: NOTIFY takes a lock of the whole cluster at commit. */

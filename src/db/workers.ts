@@ -30,7 +30,9 @@ export async function heartbeat(db: CommonQueryMethods, id: number, facts: { eve
 /** The worker claims no more (`draining`), or is gone by its own will (`stopped`). */
 export async function setWorkerStatus(db: CommonQueryMethods, id: number, status: 'draining' | 'stopped'): Promise<void> {
   await db.query(sql.typeAlias('void')`
-    update workers set status = ${status}, heartbeat_at = now(), actor_tree = case when ${status} = 'stopped' then '{}' else actor_tree end
+    update workers
+       set status = ${status}, heartbeat_at = now(), ended_at = case when ${status} = 'stopped' then now() end,
+           actor_tree = case when ${status} = 'stopped' then '{}' else actor_tree end
      where id = ${id} and status in ('active', 'draining')`)
 }
 
@@ -40,18 +42,39 @@ export async function setWorkerStatus(db: CommonQueryMethods, id: number, status
  */
 export async function declareLostWorkers(db: CommonQueryMethods, lostMs: number): Promise<readonly number[]> {
   return db.anyFirst(sql.type(z.object({ id: z.number() }))`
-    update workers set status = 'lost'
+    update workers set status = 'lost', ended_at = now()
      where status in ('active', 'draining')
        and greatest(heartbeat_at, pg_postmaster_start_time()) < now() - ${lostMs} * interval '1 millisecond'
     returning id`)
 }
 
-const heldJob = z.object({ id: z.number(), cancel_requested: z.boolean() })
+/** Whether a worker has ended whose jobs have not all been looked for yet. */
+export async function hasUnrescuedWorkers(db: CommonQueryMethods): Promise<boolean> {
+  return db.exists(sql.type(z.object({ id: z.number() }))`select id from workers where ended_at is not null and rescued_at is null`)
+}
 
-/** The jobs that the table says this worker holds. */
-export async function jobsHeldBy(db: CommonQueryMethods, worker: number): Promise<readonly z.infer<typeof heldJob>[]> {
+/**
+ * Closes the rescue of workers that ended at least `settleMs` ago: a claim that was under way when they were declared
+ * lost has come to its end by then.
+ */
+export async function closeRescues(db: CommonQueryMethods, settleMs: number): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    update workers set rescued_at = now()
+     where ended_at is not null and rescued_at is null and ended_at < now() - ${settleMs} * interval '1 millisecond'`)
+}
+
+const heldJob = z.object({ id: z.number(), locked_by: z.number().nullable(), cancel_requested: z.boolean() })
+export type HeldJob = z.infer<typeof heldJob>
+
+/** Who holds these jobs according to the table, and whether their cancel was asked for. */
+export async function holdersOf(db: CommonQueryMethods, jobs: readonly number[]): Promise<readonly HeldJob[]> {
   return db.any(sql.type(heldJob)`
-    select id, cancel_requested_at is not null as cancel_requested from job_queue where locked_by = ${worker} and status in ('claimed', 'running')`)
+    select id, locked_by, cancel_requested_at is not null as cancel_requested from job_queue where id = any(${sql.array([...jobs], 'int8')})`)
+}
+
+/** All jobs that the table says this worker holds. It reads the whole table: asked only after a claim whose answer was lost. */
+export async function jobsHeldBy(db: CommonQueryMethods, worker: number): Promise<readonly number[]> {
+  return db.anyFirst(sql.type(z.object({ id: z.number() }))`select id from job_queue where locked_by = ${worker} and status in ('claimed', 'running')`)
 }
 
 /** Makes a row for each queue that has none yet. */

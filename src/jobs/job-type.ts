@@ -40,6 +40,11 @@ export interface JobType<Payload = unknown> {
   max_attempts: number
   timeout_ms: number
   backoff: BackoffPolicy
+  /**
+   * `each`: START is in the database before the handler begins, for a handler that reaches outside (mail, webhooks).
+   * `batch`, the default: the handler begins at once, and START is recorded with the next statement, some milliseconds later.
+   */
+  durable?: 'each' | 'batch'
   /** `organization`: only with one; `installation`: only without; `either`. */
   belongs_to: 'organization' | 'installation' | 'either'
   run(job: RunningJob<Payload>): Promise<Outcome>

@@ -36,7 +36,7 @@ export const queueSupervisorMachine = setup({
   },
   guards: {
     hasNoSlot: () => false,
-    mayHaveMore: ({ context, event }) => context.woken || (event.type === 'CLAIMED' && event.received === event.wanted),
+    mayHaveMore: ({ context }) => context.woken,
     budgetIsSpent: () => false,
   },
 }).createMachine({
@@ -45,7 +45,7 @@ export const queueSupervisorMachine = setup({
   initial: 'claiming',
   states: {
     claiming: {
-      entry: ['forgetWake', 'claim'],
+      entry: ['claim', 'forgetWake'],
       on: {
         CLAIMED: [{ guard: 'hasNoSlot', target: 'full' }, { guard: 'mayHaveMore', target: 'claiming', reenter: true }, { target: 'waiting' }],
         WAKE: { actions: 'rememberWake' },

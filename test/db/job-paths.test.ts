@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { moveOf } from '#db/job-moves.ts'
-import { claimJobs, enqueueJobs, lockJob, recordMoves, standingOf } from '#db/jobs.ts'
+import { enqueueJobs, lockJob, recordMoves, standingOf } from '#db/jobs.ts'
 import { registerWorker } from '#db/workers.ts'
 import type { JobEvent } from '#machines/job.ts'
 import type { JobStanding } from '#machines/job-step.ts'
+import { claim } from '../support/claims.ts'
 import { testDatabase } from '../support/database.ts'
 import { jobPaths, MAX_ATTEMPTS } from '../support/job-paths.ts'
 
@@ -16,7 +17,7 @@ const worker = await registerWorker(db, { name: 'paths', host: 'here', pid: 1, v
 /** Takes one step in PostgreSQL, the way the engine does: CLAIM by its statement, the rest decided and recorded. */
 async function stepInDatabase(id: number, queue: string, event: JobEvent): Promise<JobStanding | null> {
   if (event.type === 'CLAIM') {
-    const [claimed] = await claimJobs(db, { queue, worker, limit: 1 })
+    const [claimed] = await claim(db, { queue, worker, limit: 1 })
     if (claimed?.id !== id) return null
   } else {
     const row = await lockJob(db, id)
@@ -65,7 +66,7 @@ test('what the machine refuses, the recording statement does not write', async (
 test('a stale version writes nothing, neither row nor event', async () => {
   const [id] = await enqueueJobs(db, [{ organization_id: null, job_type: 'PROBE', queue: 'stale', max_attempts: 1, payload: {} }])
   const stale = moveOf((await lockJob(db, id!))!, { type: 'CANCEL' })!
-  await claimJobs(db, { queue: 'stale', worker, limit: 1 })
+  await claim(db, { queue: 'stale', worker, limit: 1 })
   assert.deepEqual([...(await recordMoves(db, [stale]))], [])
   assert.deepEqual(
     (await database.owner('select event from job_events where job_id = $1 order by seq', [id])).map((row) => row['event']),
@@ -75,20 +76,20 @@ test('a stale version writes nothing, neither row nor event', async () => {
 
 test('a delayed job is not claimed before its time', async () => {
   const [id] = await enqueueJobs(db, [{ organization_id: null, job_type: 'PROBE', queue: 'later', max_attempts: 1, payload: {}, delay_ms: 60_000 }])
-  assert.deepEqual(await claimJobs(db, { queue: 'later', worker, limit: 1 }), [])
+  assert.deepEqual(await claim(db, { queue: 'later', worker, limit: 1 }), [])
   await database.owner(`update job_queue set run_after = now() where id = $1`, [id])
-  assert.equal((await claimJobs(db, { queue: 'later', worker, limit: 1 }))[0]?.id, id)
+  assert.equal((await claim(db, { queue: 'later', worker, limit: 1 }))[0]?.id, id)
 })
 
 test('a paused queue gives nothing, a worker that is not active receives nothing', async () => {
   await enqueueJobs(db, [{ organization_id: null, job_type: 'PROBE', queue: 'paused', max_attempts: 1, payload: {} }])
   await database.owner(`insert into queues (name, concurrency, paused_at) values ('paused', 1, now())`)
-  assert.deepEqual(await claimJobs(db, { queue: 'paused', worker, limit: 1 }), [])
+  assert.deepEqual(await claim(db, { queue: 'paused', worker, limit: 1 }), [])
   await database.owner(`update queues set paused_at = null where name = 'paused'`)
   const lost = await registerWorker(db, { name: 'lost', host: 'here', pid: 2, version: '0', queues: [] })
   await database.owner(`update workers set status = 'lost' where id = $1`, [lost])
-  assert.deepEqual(await claimJobs(db, { queue: 'paused', worker: lost, limit: 1 }), [])
-  assert.equal((await claimJobs(db, { queue: 'paused', worker, limit: 1 })).length, 1)
+  assert.deepEqual(await claim(db, { queue: 'paused', worker: lost, limit: 1 }), [])
+  assert.equal((await claim(db, { queue: 'paused', worker, limit: 1 })).length, 1)
 })
 
 test('two workers never receive the same job', async () => {
@@ -101,7 +102,7 @@ test('two workers never receive the same job', async () => {
   await Promise.all(
     [worker, other, worker, other].map(async (claimer) => {
       for (;;) {
-        const jobs = await claimJobs(db, { queue: 'shared', worker: claimer, limit: 7 })
+        const jobs = await claim(db, { queue: 'shared', worker: claimer, limit: 7 })
         if (jobs.length === 0) return
         received.push(...jobs.map((job) => job.id))
       }
@@ -125,7 +126,7 @@ test('the most urgent and oldest job is claimed first', async () => {
     db,
     [0, 5, -5, 5].map((priority) => ({ organization_id: null, job_type: 'PROBE', queue: 'order', max_attempts: 1, payload: {}, priority })),
   )
-  const claimed = await claimJobs(db, { queue: 'order', worker, limit: 4 })
+  const claimed = await claim(db, { queue: 'order', worker, limit: 4 })
   assert.deepEqual(
     claimed.map((job) => job.id),
     [ids[1], ids[3], ids[0], ids[2]],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { claimJobs, enqueueJobs, recordMoves } from '#db/jobs.ts'
+import { enqueueJobs, recordMoves } from '#db/jobs.ts'
+import { claim } from '../support/claims.ts'
 import { testDatabase } from '../support/database.ts'
 
 const database = await testDatabase()
@@ -11,7 +12,7 @@ test('a job is enqueued, claimed and done, with its log', async () => {
     `insert into workers (name, host, pid, version, queues) values ('w', 'h', 1, '0', '{default}') returning id`,
   )
   const [id] = await enqueueJobs(db, [{ organization_id: null, job_type: 'PROBE', queue: 'default', max_attempts: 3, payload: { a: 1 } }])
-  const claimed = await claimJobs(db, { queue: 'default', worker: worker!.id, limit: 10 })
+  const claimed = await claim(db, { queue: 'default', worker: worker!.id, limit: 10 })
   assert.deepEqual(
     claimed.map((job) => job.id),
     [id],

@@ -58,8 +58,17 @@ test('PostgreSQL refuses what the machine forbids', async () => {
 })
 
 test('the view names what a forged log breaks', async () => {
-  const job = async (): Promise<number> =>
+  const unplaced = async (): Promise<number> =>
     Number((await database.owner(`insert into job_queue (job_type, queue, max_attempts) values ('PROBE', 'forged', 3) returning id`))[0]!['id'])
+  const job = async (): Promise<number> => {
+    const id = await unplaced()
+    await database.owner(
+      `insert into job_ready (queue, tenant, priority, run_after, job_id, state)
+       select queue, '00000000-0000-0000-0000-000000000000', priority, run_after, id, status from job_queue where id = $1`,
+      [id],
+    )
+    return id
+  }
   const event = (id: number, seq: number, name: string, from: string | null, to: string, attempt: number): Promise<unknown> =>
     database.owner('insert into job_events (job_id, seq, event, from_state, to_state, attempt) values ($1, $2, $3, $4, $5, $6)', [
       id,
@@ -72,8 +81,8 @@ test('the view names what a forged log breaks', async () => {
   const rules = async (id: number): Promise<string[]> =>
     (await database.owner('select rule from job_log_violations where job_id = $1 order by rule', [id])).map((row) => String(row['rule']))
 
-  const silent = await job()
-  assert.deepEqual(await rules(silent), ['no log'])
+  const silent = await unplaced()
+  assert.deepEqual(await rules(silent), ['no log', 'waits in no lane'])
   const sound = await job()
   await event(sound, 1, 'ENQUEUE', null, 'queued', 0)
   assert.deepEqual(await rules(sound), [])

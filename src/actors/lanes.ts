@@ -1,0 +1,92 @@
+import type { ClaimedRow, LaneQuota, LaneRow } from '#db/jobs.ts'
+
+/** What one point of priority is worth: a job of priority 1 goes before a job of priority 0 that has waited up to this much longer. */
+const AGEING_MS = 60_000
+/** Knowledge of the lanes is renewed at this age at the latest: late commits, retries and new organisations are found then. */
+const STALE_MS = 1_000
+
+interface Lane {
+  tenant: string
+  priority: number
+  /** No job of the lane that this worker may claim is due before; exact, as PostgreSQL writes it. */
+  head: string
+  headMs: number
+  /** On this process's monotonic clock. */
+  dueAt: number
+}
+
+/**
+ * What a queue supervisor knows of its queue's lanes: which organisations have jobs due, of what priority, from when on.
+ * The heads are a low-water mark: a claim starts where the last one ended and does not walk over the dead entries before
+ * it, which a long transaction of somebody else's would keep there. They are hints only, and renewed each second.
+ */
+export class Lanes {
+  #lanes = new Map<string, Lane>()
+  #renewedAt = Number.NEGATIVE_INFINITY
+  #turn = 0
+
+  renew(rows: readonly LaneRow[], now: number): void {
+    this.#renewedAt = now
+    this.#lanes = new Map(
+      rows.map((row) => [keyOf(row), { tenant: row.tenant, priority: row.priority, head: row.head, headMs: row.head_ms, dueAt: now + row.due_in_ms }]),
+    )
+  }
+
+  isStale(now: number): boolean {
+    return now - this.#renewedAt >= STALE_MS
+  }
+
+  hasDue(now: number): boolean {
+    return this.#lanes.values().some((lane) => lane.dueAt <= now)
+  }
+
+  /** Milliseconds until the next known job is due; null where none is known. */
+  nextDueMs(now: number): number | null {
+    const times = [...this.#lanes.values()].map((lane) => lane.dueAt - now)
+    return times.length === 0 ? null : Math.max(0, Math.min(...times))
+  }
+
+  /**
+   * Shares `wanted` places among the organisations with due jobs, evenly, whoever has more: a burst of one cannot starve
+   * another. Within an organisation the lane goes first whose oldest job has waited longest, priority counted as waiting.
+   */
+  plan(wanted: number, now: number): LaneQuota[] {
+    const tenants = Map.groupBy(
+      this.#lanes.values().filter((lane) => lane.dueAt <= now),
+      (lane) => lane.tenant,
+    )
+    const turn = [...tenants.keys()]
+    if (turn.length === 0) return []
+    // Where there are more organisations than places, the next claim begins where this one ended.
+    this.#turn %= turn.length
+    const share = Math.ceil(wanted / turn.length)
+    const quotas: LaneQuota[] = []
+    for (let left = wanted, served = 0; left > 0 && served < turn.length; served += 1) {
+      const lanes = tenants.get(turn[(this.#turn + served) % turn.length]!)!
+      const first = lanes.reduce((best, lane) => (agedMs(lane) < agedMs(best) ? lane : best))
+      const limit = Math.min(share, left)
+      quotas.push({ tenant: first.tenant, priority: first.priority, after: first.head, limit })
+      left -= limit
+    }
+    this.#turn += quotas.length
+    return quotas
+  }
+
+  /** Learns from what a claim returned: a lane that gave less than it was asked for is dry, the others begin later now. */
+  learn(quotas: readonly LaneQuota[], claimed: readonly ClaimedRow[]): void {
+    const received = Map.groupBy(claimed, keyOf)
+    for (const quota of quotas) {
+      const jobs = received.get(keyOf(quota)) ?? []
+      const lane = this.#lanes.get(keyOf(quota))
+      if (jobs.length < quota.limit) this.#lanes.delete(keyOf(quota))
+      else if (lane) {
+        const last = jobs.reduce((latest, job) => (job.due_ms > latest.due_ms ? job : latest))
+        lane.head = last.due
+        lane.headMs = last.due_ms
+      }
+    }
+  }
+}
+
+const keyOf = ({ tenant, priority }: { tenant: string; priority: number }): string => `${tenant} ${priority}`
+const agedMs = (lane: Lane): number => lane.headMs - lane.priority * AGEING_MS

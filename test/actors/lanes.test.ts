@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Lanes } from '#actors/lanes.ts'
+import type { ClaimedRow, LaneQuota, LaneRow } from '#db/jobs.ts'
+
+const lane = (tenant: string, priority = 0, head_ms = 1_000, due_in_ms = 0): LaneRow => ({ tenant, priority, head: `at ${head_ms}`, head_ms, due_in_ms })
+const jobsOf = (quota: LaneQuota, count: number, due_ms = 2_000): ClaimedRow[] =>
+  Array.from({ length: count }, () => ({ tenant: quota.tenant, priority: quota.priority, due: `at ${due_ms}`, due_ms }) as ClaimedRow)
+
+function lanesOf(...rows: LaneRow[]): Lanes {
+  const lanes = new Lanes()
+  lanes.renew(rows, 0)
+  return lanes
+}
+
+test('places are shared evenly among organisations, whoever has more waiting', () => {
+  const quotas = lanesOf(lane('a'), lane('b'), lane('c')).plan(30, 0)
+  assert.deepEqual(
+    quotas.map(({ tenant, limit }) => [tenant, limit]),
+    [
+      ['a', 10],
+      ['b', 10],
+      ['c', 10],
+    ],
+  )
+})
+
+test('with more organisations than places each gets its turn', () => {
+  const lanes = lanesOf(lane('a'), lane('b'), lane('c'), lane('d'), lane('e'))
+  const served = [1, 2, 3].flatMap(() => lanes.plan(2, 0).map(({ tenant }) => tenant))
+  assert.deepEqual(new Set(served.slice(0, 5)), new Set(['a', 'b', 'c', 'd', 'e']))
+})
+
+test('the higher priority goes first, until the lower one has waited a minute longer for each point', () => {
+  assert.equal(lanesOf(lane('a', 0, 0), lane('a', 1, 59_000)).plan(1, 0)[0]!.priority, 1)
+  assert.equal(lanesOf(lane('a', 0, 0), lane('a', 1, 61_000)).plan(1, 0)[0]!.priority, 0)
+})
+
+test('a lane that gave less than asked is dry until the lanes are renewed; another begins where it ended', () => {
+  const lanes = lanesOf(lane('a'), lane('b'))
+  const quotas = lanes.plan(20, 0)
+  lanes.learn(quotas, [...jobsOf(quotas[0]!, 3), ...jobsOf(quotas[1]!, 10)])
+  assert.deepEqual(lanes.plan(20, 0), [{ tenant: 'b', priority: 0, after: 'at 2000', limit: 20 }])
+})
+
+test('a lane whose first job is not due yet is waited for', () => {
+  const lanes = lanesOf(lane('a', 0, 1_000, 400), lane('b', 0, 1_000, 900))
+  assert.deepEqual(lanes.plan(10, 0), [])
+  assert.equal(lanes.hasDue(0), false)
+  assert.equal(lanes.nextDueMs(100), 300)
+  assert.equal(lanes.plan(10, 400).length, 1)
+})
+
+test('a plan never asks for more than wanted, nor twice for a lane, and leaves nobody out while places are left', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ tenant: fc.constantFrom('a', 'b', 'c', 'd', 'e'), priority: fc.integer({ min: -2, max: 2 }), head: fc.nat(100_000) })),
+      fc.integer({ min: 1, max: 600 }),
+      (rows, wanted) => {
+        const quotas = lanesOf(...rows.map((row) => lane(row.tenant, row.priority, row.head))).plan(wanted, 0)
+        const tenants = new Set(rows.map((row) => row.tenant))
+        assert.ok(quotas.reduce((sum, quota) => sum + quota.limit, 0) <= wanted)
+        assert.ok(quotas.every((quota) => quota.limit > 0))
+        assert.equal(new Set(quotas.map((quota) => quota.tenant)).size, quotas.length)
+        const asked = quotas.reduce((sum, quota) => sum + quota.limit, 0)
+        assert.ok(quotas.length === tenants.size || asked === wanted)
+      },
+    ),
+  )
+})
