@@ -108,7 +108,8 @@ function EdgeLine({ edge, tip, taken }: { edge: PlacedEdge; tip: string; taken: 
 function EdgeLabel({ edge: { label, lines, back }, times }: { edge: PlacedEdge; times: ReadonlyMap<string, number> | undefined }) {
   const first = label.y - ((lines.length - 1) * LABEL.lineHeight) / 2
   const classes = ['edge-label', back && 'edge-label-back', times && 'edge-label-taken'].filter(Boolean).join(' ')
-  const width = label.width + (times ? TIMES_WIDTH : 0)
+  const repeated = times !== undefined && [...times.values()].some((count) => count > 1)
+  const width = label.width + (repeated ? TIMES_WIDTH : 0)
   return (
     <g class={classes}>
       <rect x={label.x - width / 2} y={label.y - label.height / 2} width={width} height={label.height} rx="4" />
