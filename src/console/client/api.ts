@@ -38,8 +38,13 @@ export async function signOut(): Promise<void> {
 }
 
 export const me = (signal: AbortSignal): Promise<Me> => send('GET', '/auth/me', { signal })
-/** The state of the service. A service that is not well answers 503 with the same facts. */
-export const health = (signal: AbortSignal): Promise<Health> => send('GET', '/health', { signal, anonymous: true, accept: [503] })
+/** Whether the service is well, and the facts of which it judges that; one that is not well answers 503 with the same facts. */
+export async function health(signal: AbortSignal): Promise<Health> {
+  const response = await answer('GET', '/health', { signal, accept: [503] }, null)
+  if (!response.ok && response.status !== 503) throw await problem(response)
+  return { well: response.ok, facts: (await response.json()) as Record<string, unknown> }
+}
+
 export const machines = async (signal: AbortSignal): Promise<Machine[]> => itemsOf(await send<Page<Machine> | Machine[]>('GET', '/machines', { signal }))
 export const workers = async (signal: AbortSignal): Promise<Worker[]> => itemsOf(await send<Page<Worker> | Worker[]>('GET', '/workers', { signal }))
 export const queues = async (signal: AbortSignal): Promise<Queue[]> => itemsOf(await send<Page<Queue> | Queue[]>('GET', '/queues', { signal }))
@@ -70,7 +75,7 @@ interface Options {
   headers?: Record<string, string>
   signal?: AbortSignal
   anonymous?: boolean
-  /** Statuses beyond 2xx whose body is an answer, not an error. */
+  /** Statuses of 500 and above that do not mean that the API is away. */
   accept?: number[]
 }
 
@@ -82,7 +87,7 @@ async function send<Answer>(method: string, path: string, options: Options = {})
     if (renewed !== null) response = await answer(method, path, options, renewed)
     if (response.status === 401) forget('Your session has ended. Sign in again to go on where you were.')
   }
-  if (!response.ok && !options.accept?.includes(response.status)) throw await problem(response)
+  if (!response.ok) throw await problem(response)
   if (response.status === 204) return undefined as Answer
   return (await response.json()) as Answer
 }

@@ -29,12 +29,12 @@ function HealthMark({ health }: { health: Health | undefined }) {
   const { up } = useConnection()
   if (!up) return <Mark tone="failed" words="API away" />
   if (!health) return null
-  const well = WELL.has(String(health.status))
-  const workers = health.workers_alive
+  const { well, facts } = health
+  const workers = facts['workers_alive']
   return (
     <details class="health">
       <summary>
-        <Mark tone={well ? 'done' : 'failed'} words={well ? 'Healthy' : (health.status ?? 'Not well')} />
+        <Mark tone={well ? 'done' : 'failed'} words={well ? 'Healthy' : 'Not well'} />
         {typeof workers === 'number' && (
           <span class={workers === 0 ? 'health-workers none' : 'health-workers'}>
             {workers} {workers === 1 ? 'worker' : 'workers'}
@@ -42,7 +42,7 @@ function HealthMark({ health }: { health: Health | undefined }) {
         )}
       </summary>
       <dl class="facts health-facts">
-        {Object.entries(health).map(([fact, value]) => (
+        {Object.entries(facts).map(([fact, value]) => (
           <div key={fact}>
             <dt>{fact.replaceAll('_', ' ')}</dt>
             <dd>{typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)}</dd>
@@ -52,8 +52,6 @@ function HealthMark({ health }: { health: Health | undefined }) {
     </details>
   )
 }
-
-const WELL = new Set(['ok', 'healthy', 'up', 'pass'])
 
 function Mark({ tone, words }: { tone: string; words: string }) {
   return (

@@ -86,7 +86,6 @@ export interface Me {
 }
 
 export interface Health {
-  status?: string
-  workers_alive?: number
-  [fact: string]: unknown
+  well: boolean
+  facts: Record<string, unknown>
 }
