@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+// Starts the program on a Node that can run it: this one, or the one that npm installed beside it. Plain JavaScript that
+// an old Node reads as well.
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import * as nodeModule from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+const NEEDED_NODE = 26
+const home = new URL('..', import.meta.url)
+const main = new URL('src/main.ts', home)
+
+if (Number(process.versions.node.split('.')[0]) < NEEDED_NODE) runOnInstalledNode()
+else {
+  if (fileURLToPath(home).split(/[\\/]/).includes('node_modules')) readOwnTypeScript()
+  const { main: run } = await import(main.href)
+  await run(process.argv.slice(2))
+}
+
+function runOnInstalledNode() {
+  const node = fileURLToPath(new URL(`node_modules/node/bin/${process.platform === 'win32' ? 'node.exe' : 'node'}`, home))
+  if (!existsSync(node)) {
+    console.error(
+      `atum-desk needs Node ${NEEDED_NODE} or newer; this is Node ${process.versions.node}. Run "npm ci" in ${fileURLToPath(home)}, which brings one along, or install Node ${NEEDED_NODE}.`,
+    )
+    process.exit(1)
+  }
+  // The channel tells the program when this launcher is gone, however it went.
+  const child = spawn(node, [...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  })
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']
+  for (const signal of signals) process.on(signal, () => child.kill(signal))
+  child.on('error', (error) => {
+    console.error(`atum-desk could not start ${node}: ${error.message}`)
+    process.exit(1)
+  })
+  child.on('exit', (code, signal) => {
+    for (const name of signals) process.removeAllListeners(name)
+    if (signal) process.kill(process.pid, signal)
+    else process.exit(code ?? 1)
+  })
+}
+
+/** Node strips no types below node_modules. Installed there, this package reads its own files itself, and no other's. */
+function readOwnTypeScript() {
+  const sources = new URL('src/', home).href
+  const { emitWarning } = process
+  process.emitWarning = () => {}
+  nodeModule.stripTypeScriptTypes('')
+  process.emitWarning = emitWarning
+  nodeModule.registerHooks({
+    load(url, context, nextLoad) {
+      if (!url.startsWith(sources) || !url.endsWith('.ts')) return nextLoad(url, context)
+      return { format: 'module', shortCircuit: true, source: nodeModule.stripTypeScriptTypes(readFileSync(new URL(url), 'utf8')) }
+    },
+  })
+}

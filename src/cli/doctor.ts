@@ -1,0 +1,129 @@
+import { Command } from 'commander'
+import { readConfig } from '#config.ts'
+import type { Config } from '#config.ts'
+import type { Database } from '#db/pool.ts'
+import { requireOwnerUrl } from './connection.ts'
+import { explain } from './failure.ts'
+import { examples, print } from './output.ts'
+
+const VERSIONS = { oldest: 15, newest: 18 }
+const PARTITION_DAYS_MIN = 3
+const OLDEST_DUE_MAX_S = 300
+const CLOCK_SKEW_MAX_MS = 2_000
+const VIOLATIONS_SHOWN_MAX = 1_000
+const VIOLATIONS_TIMEOUT_MS = 60_000
+
+/** One thing that was looked at. */
+interface Finding {
+  check: string
+  ok: boolean
+  detail: string
+}
+
+type Check = (database: Database, ownerUrl: string, config: Config) => Promise<Omit<Finding, 'check'>>
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('examine a running installation; exit code 1 where something is wrong')
+    .option('--json', 'print the findings as JSON')
+    .addHelpText('after', examples('doctor', 'doctor --json'))
+    .action(doctor)
+}
+
+async function doctor({ json }: { json?: boolean }): Promise<void> {
+  const findings = await examine(readConfig())
+  const healthy = findings.every((finding) => finding.ok)
+  print(json, { healthy, findings }, () => findings.map(({ check, ok, detail }) => `${ok ? 'ok   ' : 'WRONG'}  ${check}: ${detail}`).join('\n'))
+  if (!healthy) process.exitCode = 1
+}
+
+async function examine(config: Config): Promise<Finding[]> {
+  const [{ openDatabase }, { serviceUrls }] = await Promise.all([import('#db/pool.ts'), import('#db/logins.ts')])
+  let ownerUrl: string
+  let database: Database
+  try {
+    ownerUrl = await requireOwnerUrl(config)
+    database = await openDatabase(serviceUrls(ownerUrl), { size: 2, name: 'atum-desk doctor' })
+  } catch (error) {
+    return [{ check: 'database', ok: false, detail: explain(error) }]
+  }
+  try {
+    const reached = await look('database', version, database, ownerUrl, config)
+    if (!reached.ok) return [reached]
+    const findings = [reached]
+    for (const [name, check] of Object.entries(CHECKS)) findings.push(await look(name, check, database, ownerUrl, config))
+    return findings
+  } finally {
+    await database.end()
+  }
+}
+
+async function look(name: string, check: Check, ...facts: Parameters<Check>): Promise<Finding> {
+  try {
+    return { check: name, ...(await check(...facts)) }
+  } catch (error) {
+    return { check: name, ok: false, detail: explain(error).split('\n')[0]! }
+  }
+}
+
+const statements = () => import('#db/doctor.ts')
+
+const version: Check = async ({ system }) => {
+  const { version, version_text } = await (await statements()).serverFacts(system)
+  const major = Math.floor(version / 10_000)
+  const supported = major >= VERSIONS.oldest && major <= VERSIONS.newest
+  return { ok: supported, detail: `PostgreSQL ${version_text}${supported ? '' : `; supported are ${VERSIONS.oldest} to ${VERSIONS.newest}`}` }
+}
+
+const CHECKS: Record<string, Check> = {
+  clock: async ({ system }) => {
+    const before = Date.now()
+    const { now } = await (await statements()).serverFacts(system)
+    const skew = Math.round(now.getTime() - (before + Date.now()) / 2)
+    return { ok: Math.abs(skew) <= CLOCK_SKEW_MAX_MS, detail: `the database is ${Math.abs(skew)} ms ${skew < 0 ? 'behind' : 'ahead'}` }
+  },
+  migrations: async (_database, ownerUrl) => {
+    const missing = (await (await import('#db/migrations.ts')).migrationStates(ownerUrl)).filter((state) => !state.applied_at)
+    return {
+      ok: missing.length === 0,
+      detail: missing.length === 0 ? 'all applied' : `missing: ${missing.map((state) => state.name).join(', ')}. Run: atum-desk migrate up`,
+    }
+  },
+  roles: async ({ app, system }) => {
+    const { roleFacts } = await statements()
+    const roles = await Promise.all([roleFacts(app), roleFacts(system)])
+    const tooMighty = roles.filter((role) => role.is_superuser || role.bypasses_rls || role.owned_tables > 0)
+    const why = tooMighty.map(
+      (role) => `${role.role} ${role.is_superuser ? 'is a superuser' : role.bypasses_rls ? 'bypasses row-level security' : `owns ${role.owned_tables} tables`}`,
+    )
+    return { ok: why.length === 0, detail: why.join('; ') || `${roles.map((role) => role.role).join(' and ')} own nothing and are no superusers` }
+  },
+  row_level_security: async ({ system }) => {
+    const open = await (await statements()).unguardedTables(system)
+    return { ok: open.length === 0, detail: open.length === 0 ? 'on for every table with an organisation' : `off for ${open.join(', ')}` }
+  },
+  partitions: async ({ system }) => {
+    const days = await (await statements()).partitionDaysAhead(system)
+    return { ok: days >= PARTITION_DAYS_MIN, detail: `job_events has partitions for ${days} days ahead; at least ${PARTITION_DAYS_MIN} are wanted` }
+  },
+  job_log: async ({ system }) => {
+    const { countViolations, limitStatements } = await statements()
+    const count = await system.transaction(async (tx) => {
+      await limitStatements(tx, VIOLATIONS_TIMEOUT_MS)
+      return countViolations(tx, VIOLATIONS_SHOWN_MAX)
+    })
+    return { ok: count === 0, detail: count === 0 ? 'keeps all rules of the machine' : `${count} rows in job_log_violations` }
+  },
+  workers: async ({ system }, _ownerUrl, config) => {
+    const count = await (await import('#db/health.ts')).countWorkersAlive(system, config.WORKER_LOST_MS)
+    return { ok: count > 0, detail: count > 0 ? `${count} alive` : 'none alive. Run: atum-desk work' }
+  },
+  oldest_due_job: async ({ system }) => {
+    const queues = await (await import('#db/job-lists.ts')).oldestDue(system)
+    const oldest = queues.toSorted((a, b) => b.seconds - a.seconds)[0]
+    return {
+      ok: (oldest?.seconds ?? 0) <= OLDEST_DUE_MAX_S,
+      detail: oldest ? `due for ${oldest.seconds.toFixed(1)} s in the queue ${oldest.queue}` : 'none is due',
+    }
+  },
+}

@@ -1,0 +1,23 @@
+import { Command } from 'commander'
+import { VERSION } from '#version.ts'
+import { adminCommand } from './admin.ts'
+import { doctorCommand } from './doctor.ts'
+import { jobsCommand } from './jobs.ts'
+import { migrateCommand } from './migrate.ts'
+import { queuesCommand } from './queues.ts'
+import { seedCommand } from './seed.ts'
+import { serveCommand } from './serve.ts'
+import { upCommand } from './up.ts'
+import { workCommand } from './work.ts'
+
+/** The whole command line. A command loads what it needs when it runs, so that --help is quick. */
+export function createProgram(): Command {
+  const program = new Command('atum-desk')
+    .description('A helpdesk whose every background job is a state machine that one can watch, on PostgreSQL alone.')
+    .version(VERSION)
+    .showHelpAfterError('(--help says more)')
+  for (const command of [upCommand, serveCommand, workCommand, migrateCommand, adminCommand, seedCommand, jobsCommand, queuesCommand, doctorCommand]) {
+    program.addCommand(command())
+  }
+  return program
+}

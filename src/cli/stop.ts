@@ -1,0 +1,54 @@
+/** Ctrl-C reaches a program by several ways at once (the terminal, npm, the launcher); within this time it is one Ctrl-C. */
+const SAME_SIGNAL_MS = 500
+const PARENT_CHECK_MS = 250
+
+/** The wish that the program ends. */
+export interface StopWish {
+  /** Aborted by the first wish: stop in good order. */
+  asked: AbortSignal
+  /** Aborted by the second: stop now. */
+  hurried: AbortSignal
+  /** Wishes it from within. */
+  ask(why: Error): void
+}
+
+/**
+ * Listens for what ends the program: SIGINT, SIGTERM, SIGHUP, and the death of the process that started it. A second
+ * signal hurries.
+ */
+export function listenForStop(): StopWish {
+  const asked = new AbortController()
+  const hurried = new AbortController()
+  let firstAt = 0
+  const heard = (why: string): void => {
+    if (!asked.signal.aborted) {
+      firstAt = performance.now()
+      asked.abort(why)
+    } else if (performance.now() - firstAt > SAME_SIGNAL_MS) hurried.abort(why)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => heard(signal))
+  onParentGone(() => asked.abort('the process that started it is gone'))
+  return { asked: asked.signal, hurried: hurried.signal, ask: (why) => asked.abort(why) }
+}
+
+/** Resolves when the signal is aborted. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+/** A launcher or a supervisor holds a channel that closes with it. npm holds none, so its process number is watched. */
+function onParentGone(gone: () => void): void {
+  if (process.channel) {
+    process.once('disconnect', gone)
+    process.channel.unref()
+  } else if (process.env['npm_lifecycle_event'] !== undefined && process.platform !== 'win32') {
+    const parent = process.ppid
+    const timer = setInterval(() => {
+      if (process.ppid === parent) return
+      clearInterval(timer)
+      gone()
+    }, PARENT_CHECK_MS)
+    timer.unref()
+  }
+}

@@ -1,0 +1,37 @@
+import { timingSafeEqual } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Config } from '#config.ts'
+import { registry } from '#metrics.ts'
+import { checkPort, listenOn } from './listen.ts'
+
+/** Serves the worker's own metrics at /metrics on WORKER_METRICS_PORT (0: not at all): open to this machine, to others with METRICS_TOKEN. */
+export async function serveWorkerMetrics(config: Config): Promise<string | null> {
+  if (config.WORKER_METRICS_PORT === 0) return null
+  const where = { ...config, PORT: config.WORKER_METRICS_PORT }
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' || request.url !== '/metrics') response.writeHead(404).end()
+    else if (!isAllowed(request, config.METRICS_TOKEN)) response.writeHead(401, { 'www-authenticate': 'Bearer' }).end()
+    else void answer(response)
+  })
+  await checkPort(where)
+  server.unref()
+  const listen = ({ host, port }: { host: string; port: number }): Promise<string> => new Promise((resolve) => server.listen(port, host, () => resolve('')))
+  return listenOn({ listen, server }, where)
+}
+
+async function answer(response: ServerResponse): Promise<void> {
+  try {
+    const text = await registry.metrics()
+    response.writeHead(200, { 'content-type': registry.contentType }).end(text)
+  } catch (error) {
+    response.writeHead(500).end((error as Error).message)
+  }
+}
+
+function isAllowed(request: IncomingMessage, token: string | undefined): boolean {
+  if (/^(::1|127\.|::ffff:127\.)/.test(request.socket.remoteAddress ?? '')) return true
+  const given = Buffer.from(request.headers.authorization ?? '')
+  const wanted = Buffer.from(`Bearer ${token ?? ''}`)
+  return token !== undefined && given.length === wanted.length && timingSafeEqual(given, wanted)
+}

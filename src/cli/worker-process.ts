@@ -1,0 +1,72 @@
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/atum-desk.mjs', import.meta.url))
+
+/** What the worker's death means: it is started again, later each time; so many deaths within the window end the program. */
+const BUDGET = { deaths: 30, withinMs: 120_000, pauseMs: 100, pauseMaxMs: 5_000 }
+/** How much longer than DRAIN_MS a worker may take to stop. */
+const STOP_MARGIN_MS = 5_000
+
+interface WorkerProcessOptions {
+  variables: Record<string, string | undefined>
+  drainMs: number
+  say: (line: string) => void
+  onGone: (error: Error) => void
+}
+
+/** A worker in a process of its own, which is started again when it dies. It ends itself when this process does. */
+export class WorkerProcess {
+  readonly #options: WorkerProcessOptions
+  #child: ChildProcess
+  #stopping = false
+  #deaths: number[] = []
+
+  constructor(options: WorkerProcessOptions) {
+    this.#options = options
+    this.#child = this.#spawn()
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  /** Lets the worker drain; it is ended where it takes too long, or when `hurried` is aborted. */
+  async stop(hurried: AbortSignal): Promise<void> {
+    this.#stopping = true
+    const child = this.#child
+    if (hasEnded(child)) return
+    const kill = (): void => void child.kill('SIGKILL')
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    const patience = setTimeout(kill, this.#options.drainMs + STOP_MARGIN_MS)
+    hurried.addEventListener('abort', kill)
+    if (hurried.aborted) kill()
+    child.kill('SIGTERM')
+    await ended
+    clearTimeout(patience)
+    hurried.removeEventListener('abort', kill)
+  }
+
+  #spawn(): ChildProcess {
+    const child = fork(LAUNCHER, ['work'], { env: this.#options.variables, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    child.once('error', (error) => this.#options.say(`The worker could not be started: ${error.message}`))
+    child.once('exit', (code, signal) => {
+      if (!this.#stopping) this.#startAgain(signal ?? `code ${code}`).catch(this.#options.onGone)
+    })
+    return child
+  }
+
+  async #startAgain(end: string): Promise<void> {
+    const now = Date.now()
+    this.#deaths = [...this.#deaths.filter((at) => at > now - BUDGET.withinMs), now]
+    if (this.#deaths.length > BUDGET.deaths)
+      throw new Error(`The worker died ${this.#deaths.length} times within ${BUDGET.withinMs / 1_000} s, the last time by ${end}.`)
+    this.#options.say(`The worker ended (${end}); starting it again.`)
+    await pause(Math.min(BUDGET.pauseMs * 2 ** (this.#deaths.length - 1), BUDGET.pauseMaxMs))
+    if (!this.#stopping) this.#child = this.#spawn()
+  }
+}
+
+const hasEnded = (child: ChildProcess): boolean => child.pid === undefined || child.exitCode !== null || child.signalCode !== null
