@@ -2,10 +2,12 @@ import type { JobType } from './job-type.ts'
 import { kbSuggest } from './kb-suggest.ts'
 import { probe } from './probe.ts'
 import { sentimentAnalysis } from './sentiment-analysis.ts'
+import { slaCheck } from './sla-check.ts'
+import { slaPredict } from './sla-predict.ts'
 import { smartReply } from './smart-reply.ts'
 import { triageTicket } from './triage-ticket.ts'
 
-const types = [probe, triageTicket, kbSuggest, smartReply, sentimentAnalysis]
+const types = [probe, triageTicket, kbSuggest, smartReply, sentimentAnalysis, slaPredict, slaCheck]
 
 /** Every kind of job, by name. */
 export const jobTypes: ReadonlyMap<string, JobType> = new Map(types.map((type) => [type.name, type as unknown as JobType]))

@@ -62,18 +62,18 @@ export class Calendar {
     this.#holidays = new Set(definition.holidays)
   }
 
-  /** The open spans of `[from, to)`, in order, merged where they touch. Lazy: an endless `to` is fine until the horizon. */
+  /**
+   * The open spans of `[from, to)`, in order and without overlap. Lazy: an endless `to` is fine, up to the horizon. Spans
+   * that touch stay apart, or a calendar that never closes would have to be walked to the horizon for its first one.
+   */
   *open(from: number, to: number): Generator<Span> {
-    let pending: Span | undefined
+    let end = from
     for (const span of this.#spans(from, Math.min(to, from + HORIZON_DAYS * DAY_MS))) {
-      if (pending && span.from <= pending.to) {
-        pending = { from: pending.from, to: Math.max(pending.to, span.to) }
-        continue
-      }
-      if (pending) yield pending
-      pending = span
+      // Where a boundary falls into a skipped hour, two intervals of a day can overlap as instants.
+      const rest = { from: Math.max(span.from, end), to: span.to }
+      if (rest.from < rest.to) yield rest
+      end = Math.max(end, span.to)
     }
-    if (pending) yield pending
   }
 
   *#spans(from: number, to: number): Generator<Span> {

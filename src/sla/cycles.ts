@@ -108,7 +108,13 @@ export function warningsOf({ counting, target }: Reading, percents: readonly num
   })
 }
 
-/** Why a clock stands where it stands: what was counted up to `to`. */
+/** Why a clock stands where it stands: what was counted up to `to`, stretches that touch as one. */
 export function intervalsOf(reading: Reading, to: number): { from: number; to: number; counted_seconds: number }[] {
-  return [...countedSpans(reading.counting, to)].map((span) => ({ ...span, counted_seconds: (span.to - span.from) / 1_000 }))
+  const merged: { from: number; to: number }[] = []
+  for (const span of countedSpans(reading.counting, to)) {
+    const previous = merged.at(-1)
+    if (previous?.to === span.from) previous.to = span.to
+    else merged.push({ ...span })
+  }
+  return merged.map((span) => ({ ...span, counted_seconds: (span.to - span.from) / 1_000 }))
 }

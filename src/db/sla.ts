@@ -1,0 +1,137 @@
+import { z } from 'zod'
+import { PRIORITIES } from './job-inputs.ts'
+import type { Priority } from './job-inputs.ts'
+import { sql } from './sql.ts'
+import type { CommonQueryMethods } from './pool.ts'
+
+const instant = z.coerce.date()
+const targets = z.partialRecord(z.enum(PRIORITIES), z.number().positive().nullable())
+
+const slaTicket = z.object({
+  id: z.string(),
+  status: z.string(),
+  priority: z.enum(PRIORITIES),
+  sla_started_at: z.date().nullable(),
+  sla_due_at: z.date().nullable(),
+  resolved_at: z.date().nullable(),
+  time_to_breach_minutes: z.number().nullable(),
+  first_response_minutes: targets.nullable(),
+  resolution_minutes: targets.nullable(),
+  calendar: z.unknown(),
+  transitions: z.array(
+    z.object({ from_status: z.string(), to_status: z.string(), from_priority: z.enum(PRIORITIES), to_priority: z.enum(PRIORITIES), at: instant }),
+  ),
+  messages: z.array(z.object({ is_internal: z.boolean(), is_ai_generated: z.boolean(), from_staff: z.boolean(), at: instant })),
+  breached: z.array(z.string()),
+  now: z.date(),
+})
+/** All that the clocks of one ticket count on. */
+export type SlaTicket = z.infer<typeof slaTicket>
+
+const facts = sql.fragment`
+  select ticket.id, ticket.status, ticket.priority, sla_started_at, sla_due_at, resolved_at, time_to_breach_minutes,
+         policy.first_response_minutes, policy.resolution_minutes, calendar.definition as calendar, now() as now,
+         (select coalesce(jsonb_agg(jsonb_build_object('from_status', from_status, 'to_status', to_status, 'from_priority', from_priority,
+                                                       'to_priority', to_priority, 'at', at) order by transition.id), '[]')
+            from ticket_transitions transition where transition.organization_id = ticket.organization_id and transition.ticket_id = ticket.id) as transitions,
+         (select coalesce(jsonb_agg(jsonb_build_object('is_internal', is_internal, 'is_ai_generated', is_ai_generated,
+                                                       'from_staff', author.role in ('agent', 'manager', 'admin'), 'at', comment.created_at) order by comment.created_at), '[]')
+            from comments comment join users author on author.id = comment.author_id
+           where comment.organization_id = ticket.organization_id and comment.ticket_id = ticket.id) as messages,
+         (select coalesce(array_agg(clock), '{}') from sla_cycles cycle
+           where cycle.organization_id = ticket.organization_id and cycle.ticket_id = ticket.id and breached_at is not null) as breached
+    from tickets ticket
+    left join sla_policies policy on policy.organization_id = ticket.organization_id
+     and case when ticket.sla_policy_id is null then policy.is_default else policy.id = ticket.sla_policy_id end
+    left join sla_calendars calendar on calendar.organization_id = policy.organization_id and calendar.id = policy.calendar_id`
+
+/** The facts of one ticket; null where the bound organisation has no such ticket. */
+export async function readSlaTicket(db: CommonQueryMethods, ticketId: string): Promise<SlaTicket | null> {
+  return db.maybeOne(sql.type(slaTicket)`${facts} where ticket.id = ${ticketId}`)
+}
+
+/** The next tickets whose clock runs, or ended and is not recorded yet; in the order of their ids, after `after`. */
+export async function slaTicketsAfter(db: CommonQueryMethods, after: string, limit: number): Promise<readonly SlaTicket[]> {
+  return db.any(sql.type(slaTicket)`
+    ${facts}
+     where ticket.organization_id = bound_organization() and ticket.id > ${after} and sla_started_at is not null and status <> 'cancelled'
+       and (status not in ('resolved', 'closed')
+            or (resolved_at > now() - interval '30 days' and not exists (
+              select from sla_cycles cycle
+               where cycle.organization_id = ticket.organization_id and cycle.ticket_id = ticket.id and clock = 'resolution' and cycle.fulfilled_at is not null
+                 and cycle.fulfilled_at >= ticket.resolved_at - interval '1 second')))
+     order by ticket.id limit ${limit}`)
+}
+
+/** One cycle of a clock as it stands. */
+export interface SlaCycle {
+  ticket_id: string
+  clock: 'first_response' | 'resolution'
+  cycle: number
+  state: string
+  priority: Priority
+  target_seconds: number
+  elapsed_seconds: number
+  started_at: Date
+  due_at: Date | null
+  breached_at: Date | null
+  breach_reason: 'due' | 'retroactive' | null
+  fulfilled_at: Date | null
+}
+
+/** Records how clocks stand. A breach that is recorded stays as it is. */
+export async function upsertSlaCycles(db: CommonQueryMethods, cycles: readonly SlaCycle[]): Promise<void> {
+  if (cycles.length === 0) return
+  await db.query(sql.typeAlias('void')`
+    insert into sla_cycles (organization_id, ticket_id, clock, cycle, state, priority, target_seconds, elapsed_seconds,
+                            started_at, due_at, breached_at, breach_reason, fulfilled_at)
+    select bound_organization(), ticket_id, clock, cycle, state, priority, target_seconds, elapsed_seconds, started_at, due_at, breached_at, breach_reason, fulfilled_at
+      from jsonb_to_recordset(${JSON.stringify(cycles)}::jsonb) as given (
+        ticket_id uuid, clock text, cycle integer, state text, priority ticket_priority, target_seconds float8, elapsed_seconds float8,
+        started_at timestamptz, due_at timestamptz, breached_at timestamptz, breach_reason text, fulfilled_at timestamptz)
+     where exists (select from tickets where tickets.id = given.ticket_id)
+    on conflict (organization_id, ticket_id, clock, cycle) do update
+      set state = excluded.state, priority = excluded.priority, target_seconds = excluded.target_seconds, elapsed_seconds = excluded.elapsed_seconds,
+          started_at = excluded.started_at, due_at = excluded.due_at, fulfilled_at = excluded.fulfilled_at,
+          breached_at = coalesce(sla_cycles.breached_at, excluded.breached_at),
+          breach_reason = coalesce(sla_cycles.breach_reason, excluded.breach_reason), updated_at = now()
+    where (sla_cycles.state, sla_cycles.due_at, sla_cycles.fulfilled_at, sla_cycles.target_seconds, sla_cycles.elapsed_seconds)
+      is distinct from (excluded.state, excluded.due_at, excluded.fulfilled_at, excluded.target_seconds, excluded.elapsed_seconds)`)
+}
+
+/** Writes to the tickets when they are due; a figure of the service, so neither their version nor `updated_at` changes. */
+export async function updateSlaDue(
+  db: CommonQueryMethods,
+  standings: readonly { ticket_id: string; due_at: Date | null; time_to_breach_minutes: number | null }[],
+): Promise<void> {
+  if (standings.length === 0) return
+  await db.query(sql.typeAlias('void')`
+    update tickets set sla_due_at = given.due_at, time_to_breach_minutes = given.time_to_breach_minutes
+      from jsonb_to_recordset(${JSON.stringify(standings)}::jsonb) as given (ticket_id uuid, due_at timestamptz, time_to_breach_minutes integer)
+     where tickets.id = given.ticket_id
+       and (tickets.sla_due_at, tickets.time_to_breach_minutes) is distinct from (given.due_at, given.time_to_breach_minutes)`)
+}
+
+/** Writes a prediction to its ticket. */
+export async function updateSlaPrediction(
+  db: CommonQueryMethods,
+  prediction: { ticket_id: string; time_to_breach_minutes: number | null; risk: number | null },
+): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    update tickets set time_to_breach_minutes = ${prediction.time_to_breach_minutes}, sla_risk_score = ${prediction.risk} where id = ${prediction.ticket_id}`)
+}
+
+const outcomes = z.object({ rows: z.number(), missed: z.number() })
+
+/**
+ * Of the newest resolution clocks of this priority that were still running when `share` of their target was used up:
+ * how many there were, and how many were missed.
+ */
+export async function pastOutcomes(db: CommonQueryMethods, priority: Priority, share: number, limit: number): Promise<z.infer<typeof outcomes>> {
+  return db.one(sql.type(outcomes)`
+    select count(*) as rows, count(*) filter (where state = 'missed') as missed
+      from (select state, elapsed_seconds, target_seconds from sla_cycles
+             where organization_id = bound_organization() and clock = 'resolution' and fulfilled_at is not null and priority = ${priority}
+             order by fulfilled_at desc limit ${limit}) past
+     where elapsed_seconds > ${share} * target_seconds`)
+}

@@ -1,0 +1,36 @@
+import { pastOutcomes, readSlaTicket, updateSlaPrediction } from '#db/sla.ts'
+import { riskOf, usedShare } from '#sla/prediction.ts'
+import { minutesToBreach, readTicketClocks } from '#sla/ticket-clocks.ts'
+import { PermanentFailure } from './job-type.ts'
+import type { JobType } from './job-type.ts'
+import { TICKET_BACKOFF, ticketPayload } from './ticket-job.ts'
+import type { TicketPayload } from './ticket-job.ts'
+
+/** The newest past clocks that a prediction asks. */
+const HISTORY_ROWS = 2_000
+
+/** Works out when a ticket will breach and how likely that is; the result says what the risk was computed from. */
+export const slaPredict: JobType<TicketPayload> = {
+  name: 'SLA_PREDICT',
+  queue: 'default',
+  payload: ticketPayload,
+  max_attempts: 5,
+  timeout_ms: 30_000,
+  backoff: TICKET_BACKOFF,
+  belongs_to: 'organization',
+  async run(job) {
+    const { ticket_id } = job.payload
+    const ticket = await job.read((db) => readSlaTicket(db, ticket_id))
+    if (!ticket) throw new PermanentFailure(`the organisation has no ticket ${ticket_id}`)
+    const now = ticket.now.getTime()
+    const clocks = readTicketClocks(ticket, now)
+    const past = await job.read((db) => pastOutcomes(db, ticket.priority, usedShare(clocks.resolution), HISTORY_ROWS))
+    const { risk, basis, rows } = riskOf({ hasTarget: ticket.resolution_minutes?.[ticket.priority] != null, reading: clocks.resolution }, past)
+    const time_to_breach_minutes = minutesToBreach(clocks, now)
+    return {
+      kind: 'succeed',
+      result: { time_to_breach_minutes, sla_risk_score: risk, basis, history_rows: rows },
+      writes: (tx) => updateSlaPrediction(tx, { ticket_id, time_to_breach_minutes, risk }),
+    }
+  },
+}

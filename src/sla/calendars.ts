@@ -1,0 +1,20 @@
+import { Calendar, calendarDefinition, ROUND_THE_CLOCK } from './calendar.ts'
+
+const MAX_KEPT = 200
+const kept = new Map<string, Calendar>()
+
+/**
+ * The calendar of a stored definition, one object per content, so that its days are worked out once. Null (a policy
+ * without a calendar) is open all the time.
+ *
+ * @throws z.ZodError where the definition breaks the rules that are checked when one is written
+ */
+export function calendarOf(definition: unknown): Calendar {
+  const key = JSON.stringify(definition ?? null)
+  const known = kept.get(key)
+  if (known) return known
+  const calendar = new Calendar(definition == null ? ROUND_THE_CLOCK : calendarDefinition.parse(definition))
+  if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value!)
+  kept.set(key, calendar)
+  return calendar
+}
