@@ -11,6 +11,10 @@ export const LIMITS = {
   PAGE_MAX: 200,
   ENQUEUE_COUNT_MAX: 10_000,
   STATEMENT_TIMEOUT_MS: 60_000,
+  /** Requests of one user (of one address, before sign-in). */
+  RATE_PER_MINUTE: 6_000,
+  /** Wrong passwords for one account from one address; further attempts are then refused, right or wrong. */
+  LOGIN_FAILURES_PER_MINUTE: 20,
 } as const
 
 const port = z.coerce.number().int().min(0).max(65_535)

@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { JOB_STATES } from '#machines/job.ts'
+import type { JobState } from '#machines/job.ts'
+import { jobEventRow, jobRow } from './jobs.ts'
+import type { JobEventRow, JobRow } from './jobs.ts'
+import { sql } from './sql.ts'
+import type { CommonQueryMethods } from './pool.ts'
+
+const jobColumns = sql.fragment`
+  id, organization_id, job_type, queue, status, priority, version, attempt, max_attempts, run_after, locked_by, locked_at, cancel_requested_at,
+  unique_key, payload, result, last_error, created_at, updated_at, finished_at`
+
+export interface JobFilter {
+  status: JobState | null
+  job_type: string | null
+  queue: string | null
+  organization_id: string | null
+  locked_by: number | null
+  ticket_id: string | null
+  /** Text in the payload or the last error. */
+  q: string | null
+  /** ISO 8601. */
+  created_after: string | null
+  created_before: string | null
+}
+
+/** Jobs from the newest id down, those below `before` where it is given. */
+export async function listJobs(db: CommonQueryMethods, filter: JobFilter, page: { before: number | null; limit: number }): Promise<readonly JobRow[]> {
+  return db.any(sql.type(jobRow)`
+    select ${jobColumns} from job_queue
+     where (${page.before}::int8 is null or id < ${page.before}::int8)
+       and (${filter.status}::job_status is null or status = ${filter.status}::job_status)
+       and (${filter.job_type}::text is null or job_type = ${filter.job_type})
+       and (${filter.queue}::text is null or queue = ${filter.queue})
+       and (${filter.organization_id}::uuid is null or organization_id = ${filter.organization_id}::uuid)
+       and (${filter.locked_by}::int8 is null or locked_by = ${filter.locked_by}::int8)
+       and (${filter.ticket_id}::text is null or payload ->> 'ticket_id' = ${filter.ticket_id})
+       and (${filter.created_after}::timestamptz is null or created_at > ${filter.created_after}::timestamptz)
+       and (${filter.created_before}::timestamptz is null or created_at < ${filter.created_before}::timestamptz)
+       and (${filter.q}::text is null or strpos(lower(payload::text), lower(${filter.q})) > 0 or strpos(lower(last_error), lower(${filter.q})) > 0)
+     order by id desc limit ${page.limit}`)
+}
+
+/** A job, or null where the caller may see none with this id. */
+export async function findJob(db: CommonQueryMethods, id: number): Promise<JobRow | null> {
+  return db.maybeOne(sql.type(jobRow)`select ${jobColumns} from job_queue where id = ${id}`)
+}
+
+/** The jobs with these ids, in the order of their ids. */
+export async function findJobs(db: CommonQueryMethods, ids: readonly number[]): Promise<readonly JobRow[]> {
+  return db.any(sql.type(jobRow)`select ${jobColumns} from job_queue where id = any(${sql.array(ids, 'int8')}) order by id`)
+}
+
+/** A job's log in its order, after `seq` where it is given. */
+export async function listJobEvents(db: CommonQueryMethods, jobId: number, page: { after: number; limit: number }): Promise<readonly JobEventRow[]> {
+  return db.any(sql.type(jobEventRow)`
+    select seq, event, from_state, to_state, attempt, worker, at, details
+      from job_events where job_id = ${jobId} and seq > ${page.after}::int8 order by seq limit ${page.limit}`)
+}
+
+const waitingRow = z.object({ due_at: z.date().nullable(), paused: z.boolean(), without_worker: z.boolean() })
+
+/**
+ * Why a job waits, by what CLAIM itself asks: whether it is due, whether its queue is paused, whether an active worker
+ * serves the queue. Null where it does not wait.
+ */
+export async function findWaitingFacts(db: CommonQueryMethods, id: number): Promise<z.infer<typeof waitingRow> | null> {
+  return db.maybeOne(sql.type(waitingRow)`
+    select case when run_after > now() then run_after end as due_at,
+           exists (select from queues where queues.name = job.queue and paused_at is not null) as paused,
+           not exists (select from workers where workers.status = 'active' and job.queue = any(workers.queues)) as without_worker
+      from job_queue job where id = ${id} and status in ('queued', 'retried')`)
+}
+
+const countRow = z.object({ status: z.enum(JOB_STATES), count: z.number() })
+
+/** How many jobs stand in each state, of all that the caller may see; a state without any is not among them. */
+export async function countJobs(db: CommonQueryMethods): Promise<readonly z.infer<typeof countRow>[]> {
+  return db.any(sql.type(countRow)`select status, count(*) as count from job_queue group by status`)
+}
+
+const depthRow = countRow.extend({ job_type: z.string() })
+
+/** How many jobs of each type stand in each state. Reads the whole table: once per reading of the metrics, never per scrape. */
+export async function countJobsByType(db: CommonQueryMethods): Promise<readonly z.infer<typeof depthRow>[]> {
+  return db.any(sql.type(depthRow)`select job_type, status, count(*) as count from job_queue group by job_type, status`)
+}
+
+const oldestRow = z.object({ queue: z.string(), seconds: z.number() })
+
+/** The age of the oldest due job of each queue that has one. It hops from lane to lane, so its cost is the number of lanes, not of jobs. */
+export async function oldestDue(db: CommonQueryMethods): Promise<readonly z.infer<typeof oldestRow>[]> {
+  return db.any(sql.type(oldestRow)`
+    with recursive lane as (
+      (select queue, tenant, priority, run_after from job_ready order by queue, tenant, priority, run_after limit 1)
+      union all
+      select next.queue, next.tenant, next.priority, next.run_after
+        from lane cross join lateral (
+          select queue, tenant, priority, run_after from job_ready
+           where (queue, tenant, priority) > (lane.queue, lane.tenant, lane.priority)
+           order by queue, tenant, priority, run_after limit 1
+        ) as next
+    )
+    select queue, extract(epoch from now() - min(run_after))::float8 as seconds from lane where run_after <= now() group by queue`)
+}

@@ -1,0 +1,89 @@
+import { z } from 'zod'
+import { PRIORITIES } from './job-inputs.ts'
+import { sql } from './sql.ts'
+import type { CommonQueryMethods } from './pool.ts'
+
+export const triageRow = z.object({
+  ticket_id: z.string(),
+  suggested_category: z.string().nullable(),
+  category_confidence: z.number().nullable(),
+  suggested_priority: z.enum(PRIORITIES).nullable(),
+  priority_confidence: z.number().nullable(),
+  suggested_tags: z.array(z.string()),
+  suggested_assignee_id: z.string().nullable(),
+  sentiment_label: z.enum(['positive', 'neutral', 'negative']).nullable(),
+  sentiment_score: z.number().nullable(),
+  sentiment_confidence: z.number().nullable(),
+  confidence: z.number().nullable(),
+  explanation: z.unknown(),
+  model_id: z.string(),
+  created_at: z.date(),
+  updated_at: z.date(),
+})
+export type TriageRow = z.infer<typeof triageRow>
+
+/** The live triage of a ticket; null where it was not triaged yet. */
+export async function findTriage(db: CommonQueryMethods, ticketId: string): Promise<TriageRow | null> {
+  return db.maybeOne(sql.type(triageRow)`
+    select ticket_id, suggested_category, category_confidence, suggested_priority, priority_confidence, suggested_tags, suggested_assignee_id,
+           sentiment_label, sentiment_score, sentiment_confidence, confidence, explanation, model_id, created_at, updated_at
+      from ticket_ai_triage where organization_id = bound_organization() and ticket_id = ${ticketId} and is_live`)
+}
+
+export const suggestionRow = z.object({
+  id: z.string(),
+  ticket_id: z.string(),
+  suggestion_type: z.string(),
+  content: z.string(),
+  citations: z.unknown(),
+  confidence: z.number().nullable(),
+  model_id: z.string(),
+  created_at: z.date(),
+  expires_at: z.date(),
+})
+export type SuggestionRow = z.infer<typeof suggestionRow>
+
+/** What is offered for a ticket and was neither used nor has expired; at most one of each type. */
+export async function listSuggestions(db: CommonQueryMethods, ticketId: string): Promise<readonly SuggestionRow[]> {
+  return db.any(sql.type(suggestionRow)`
+    select id, ticket_id, suggestion_type, content, citations, confidence, model_id, created_at, expires_at
+      from ai_suggestions
+     where organization_id = bound_organization() and ticket_id = ${ticketId} and not is_used and expires_at > now()
+     order by suggestion_type`)
+}
+
+export const kbSuggestionRow = z.object({
+  id: z.string(),
+  ticket_id: z.string(),
+  article_id: z.string(),
+  title: z.string(),
+  excerpt: z.string(),
+  relevance_score: z.number(),
+  is_helpful: z.boolean().nullable(),
+  created_at: z.date(),
+})
+export type KbSuggestionRow = z.infer<typeof kbSuggestionRow>
+
+/** The articles that were found for a ticket, the most relevant first; customers see the published public ones. */
+export async function listKbSuggestions(
+  db: CommonQueryMethods,
+  ticketId: string,
+  sees: { internal: boolean },
+  limit: number,
+): Promise<readonly KbSuggestionRow[]> {
+  return db.any(sql.type(kbSuggestionRow)`
+    select suggestion.id, ticket_id, article_id, suggestion.title, excerpt, relevance_score, is_helpful, suggestion.created_at
+      from ticket_kb_suggestions suggestion join kb_articles article on article.id = article_id
+     where suggestion.organization_id = bound_organization() and ticket_id = ${ticketId}
+       and (${sees.internal} or (article.is_published and not article.is_internal))
+     order by relevance_score desc, suggestion.id limit ${limit}`)
+}
+
+const causes = z.object({ jobs: z.boolean() })
+
+/** Whether this database has a job engine: it has none after it was taken down to an older version. */
+export async function hasJobEngine(db: CommonQueryMethods): Promise<boolean> {
+  const { jobs } = await db.one(sql.type(causes)`
+    select to_regclass('job_queue') is not null and to_regclass('org_settings') is not null as jobs`)
+  return jobs
+}

@@ -1,0 +1,116 @@
+import { z } from 'zod'
+import { PRIORITIES } from './job-inputs.ts'
+import type { Priority } from './job-inputs.ts'
+import { sql } from './sql.ts'
+import type { CommonQueryMethods } from './pool.ts'
+
+export const TICKET_STATES = ['new', 'accepted', 'assigned', 'in_progress', 'waiting_customer', 'resolved', 'closed', 'cancelled'] as const
+export type TicketState = (typeof TICKET_STATES)[number]
+
+export const ticketRow = z.object({
+  id: z.string(),
+  number: z.number(),
+  subject: z.string(),
+  description: z.string(),
+  status: z.enum(TICKET_STATES),
+  priority: z.enum(PRIORITIES),
+  tags: z.array(z.string()),
+  requester_id: z.string(),
+  service_id: z.string().nullable(),
+  assigned_to: z.string().nullable(),
+  accepted_by: z.string().nullable(),
+  accepted_at: z.date().nullable(),
+  sla_started_at: z.date().nullable(),
+  sla_due_at: z.date().nullable(),
+  resolved_at: z.date().nullable(),
+  closed_at: z.date().nullable(),
+  time_to_breach_minutes: z.number().nullable(),
+  sla_risk_score: z.number().nullable(),
+  version: z.number(),
+  created_at: z.date(),
+  updated_at: z.date(),
+})
+export type TicketRow = z.infer<typeof ticketRow>
+
+/** Two columns came later than the table and go when the database is taken down to an older version: read by name, they may be missing. */
+const ticketColumns = sql.fragment`
+  ticket.id, number, subject, description, status, priority, tags, requester_id, service_id, assigned_to, accepted_by, accepted_at, sla_started_at, sla_due_at,
+  resolved_at, closed_at, (to_jsonb(ticket) ->> 'time_to_breach_minutes')::int4 as time_to_breach_minutes,
+  (to_jsonb(ticket) ->> 'sla_risk_score')::float8 as sla_risk_score, version, ticket.created_at, ticket.updated_at`
+
+/** Whose tickets somebody sees, within the bound organisation. */
+export interface TicketViewer {
+  user_id: string
+  sees: 'own' | 'customers' | 'all'
+}
+
+const visibleTo = (viewer: TicketViewer) => sql.fragment`(
+  ${viewer.sees} = 'all' or requester_id = ${viewer.user_id}
+  or (${viewer.sees} = 'customers' and exists (
+    select from users requester where requester.id = ticket.requester_id and requester.role in ('customer_user', 'customer_admin'))))`
+
+export interface NewTicket {
+  subject: string
+  description: string
+  priority: Priority | null
+  service_id: string | null
+  tags: readonly string[]
+  requester_id: string
+}
+
+/** Writes a ticket of the bound organisation under its next number. Without a priority it has its service's, or medium. */
+export async function insertTicket(db: CommonQueryMethods, ticket: NewTicket): Promise<TicketRow> {
+  return db.one(sql.type(ticketRow)`
+    with numbered as (
+      update organizations set last_ticket_number = last_ticket_number + 1 where id = bound_organization() returning id, last_ticket_number
+    ), inserted as (
+      insert into tickets (organization_id, number, subject, description, priority, service_id, tags, requester_id)
+      select numbered.id, last_ticket_number, ${ticket.subject}, ${ticket.description},
+             coalesce(${ticket.priority}::ticket_priority, (select default_priority from services where id = ${ticket.service_id}), 'medium'),
+             ${ticket.service_id}::uuid, ${sql.array(ticket.tags, 'text')}, ${ticket.requester_id}::uuid
+        from numbered
+      returning *
+    )
+    select ${ticketColumns} from inserted ticket`)
+}
+
+/** A ticket, or null where the viewer sees none with this id. */
+export async function findTicket(db: CommonQueryMethods, viewer: TicketViewer, id: string): Promise<TicketRow | null> {
+  return db.maybeOne(sql.type(ticketRow)`select ${ticketColumns} from tickets ticket where id = ${id} and ${visibleTo(viewer)}`)
+}
+
+export interface TicketFilter {
+  status: TicketState | null
+  priority: Priority | null
+  requester_id: string | null
+  assigned_to: string | null
+  service_id: string | null
+  /** Text in the subject or the description. */
+  q: string | null
+}
+
+/** Tickets from the highest number down, those below `before` where it is given. */
+export async function listTickets(
+  db: CommonQueryMethods,
+  viewer: TicketViewer,
+  filter: TicketFilter,
+  page: { before: number | null; limit: number },
+): Promise<readonly TicketRow[]> {
+  return db.any(sql.type(ticketRow)`
+    select ${ticketColumns} from tickets ticket
+     where organization_id = bound_organization() and ${visibleTo(viewer)}
+       and (${page.before}::int8 is null or number < ${page.before}::int8)
+       and (${filter.status}::ticket_status is null or status = ${filter.status}::ticket_status)
+       and (${filter.priority}::ticket_priority is null or priority = ${filter.priority}::ticket_priority)
+       and (${filter.requester_id}::uuid is null or requester_id = ${filter.requester_id}::uuid)
+       and (${filter.assigned_to}::uuid is null or assigned_to = ${filter.assigned_to}::uuid)
+       and (${filter.service_id}::uuid is null or service_id = ${filter.service_id}::uuid)
+       and (${filter.q}::text is null or strpos(lower(subject), lower(${filter.q})) > 0 or strpos(lower(description), lower(${filter.q})) > 0)
+     order by number desc limit ${page.limit}`)
+}
+
+/** How many tickets of the bound organisation stand in each state; a state without any is not among them. */
+export async function countTickets(db: CommonQueryMethods): Promise<readonly { status: TicketState; count: number }[]> {
+  return db.any(sql.type(z.object({ status: z.enum(TICKET_STATES), count: z.number() }))`
+    select status, count(*) as count from tickets where organization_id = bound_organization() group by status`)
+}

@@ -1,0 +1,60 @@
+import type { Role } from '#db/users.ts'
+
+const CUSTOMERS = ['customer_user', 'customer_admin'] as const
+const STAFF = ['agent', 'manager', 'admin'] as const
+const TENANTS = [...CUSTOMERS, ...STAFF] as const
+const EVERYBODY = [...TENANTS, 'operator'] as const
+const JOB_READERS = ['manager', 'admin', 'operator'] as const
+const JOB_MOVERS = ['admin', 'operator'] as const
+
+/** Who may use a route: these roles, or anyone without signing in. */
+export type Rule = readonly Role[] | 'anyone'
+
+/** Role by route, as lists of what is allowed. A route that is not here is not served: the server refuses to start with it. */
+export const AUTHORITY: Readonly<Record<string, Rule>> = {
+  'GET /health': 'anyone',
+  'GET /api/v1/health': 'anyone',
+  'GET /livez': 'anyone',
+  'GET /readyz': 'anyone',
+  // Open to this machine, else by a token of its own: see routes/metrics.ts.
+  'GET /metrics': 'anyone',
+  'GET /api/v1/metrics': 'anyone',
+  'GET /api/v1/openapi.json': 'anyone',
+
+  'POST /api/v1/auth/login': 'anyone',
+  'POST /api/v1/auth/refresh': 'anyone',
+  'POST /api/v1/auth/logout': 'anyone',
+  'GET /api/v1/auth/me': EVERYBODY,
+
+  'GET /api/v1/tickets': TENANTS,
+  'POST /api/v1/tickets': TENANTS,
+  'GET /api/v1/tickets/:id': TENANTS,
+  'GET /api/v1/tickets/:id/comments': TENANTS,
+  'POST /api/v1/tickets/:id/comments': TENANTS,
+  'GET /api/v1/tickets/:id/triage': STAFF,
+  'GET /api/v1/tickets/:id/suggestions': STAFF,
+  'GET /api/v1/tickets/:id/kb-suggestions': TENANTS,
+
+  'GET /api/v1/jobs': JOB_READERS,
+  'POST /api/v1/jobs': JOB_MOVERS,
+  'GET /api/v1/jobs/:id': JOB_READERS,
+  'GET /api/v1/jobs/:id/events': JOB_READERS,
+  'POST /api/v1/jobs/:id/retry': JOB_MOVERS,
+  'POST /api/v1/jobs/:id/cancel': JOB_MOVERS,
+  'GET /api/v1/machines': JOB_READERS,
+  'GET /api/v1/queues': JOB_READERS,
+  'POST /api/v1/queues/:name/pause': ['operator'],
+  'POST /api/v1/queues/:name/resume': ['operator'],
+  'GET /api/v1/workers': JOB_READERS,
+  'GET /api/v1/schedules': JOB_READERS,
+}
+
+/** Pages and their files, for anyone: they hold no data of their own. */
+const OPEN_PAGES = /^\/(docs|console)(\/|$)|^\/$/
+
+/** Who may use a route, or undefined where nobody said so. HEAD goes with GET. */
+export function ruleOf(method: string, pattern: string): Rule | undefined {
+  const verb = method === 'HEAD' ? 'GET' : method
+  if (verb === 'GET' && OPEN_PAGES.test(pattern)) return 'anyone'
+  return AUTHORITY[`${verb} ${pattern}`]
+}

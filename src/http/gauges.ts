@@ -1,0 +1,82 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { countJobsByType, oldestDue } from '#db/job-lists.ts'
+import { isSchemaBehind } from '#db/errors.ts'
+import type { Database } from '#db/pool.ts'
+import { jobTypes, QUEUES } from '#jobs/registry.ts'
+import type { Logger } from '#log.ts'
+import { JOB_STATES } from '#machines/job.ts'
+import { metrics } from '#metrics.ts'
+
+/** A scrape shows a reading that is never older than 15 s: it is taken every 10 s, and may itself take 2 s. */
+const EVERY_MS = 10_000
+const PATIENCE_MS = 2_000
+
+/** Keeps the gauges that come from the database fresh, whoever scrapes how often. */
+export interface GaugeReading {
+  /** Resolves when there is a reading, or after 2 s without one. */
+  ready(): Promise<void>
+  stop(): void
+}
+
+export function startGauges(database: Database, log: Logger): GaugeReading {
+  let reading: Promise<void> | null = null
+  let first: Promise<void> | null = null
+
+  const refresh = () => {
+    reading ??= read(database, log).finally(() => (reading = null))
+    return reading
+  }
+  const timer = setInterval(() => {
+    if (first) void refresh()
+  }, EVERY_MS).unref()
+  return {
+    ready: async () => {
+      first ??= refresh()
+      await Promise.race([first, pause(PATIENCE_MS, undefined, { ref: false })])
+      readPools(database)
+    },
+    stop: () => clearInterval(timer),
+  }
+}
+
+async function read(database: Database, log: Logger): Promise<void> {
+  try {
+    const [depths, oldest] = await database.system.transaction(async (tx) => [await countJobsByType(tx), await oldestDue(tx)] as const)
+    metrics.databaseUp.set(1)
+    showDepths(depths)
+    metrics.oldestDue.reset()
+    for (const queue of QUEUES) metrics.oldestDue.set({ queue }, 0)
+    for (const { queue, seconds } of oldest) metrics.oldestDue.set({ queue }, seconds)
+  } catch (error) {
+    // A database that was taken down to an older version answers, and has no jobs to count.
+    metrics.databaseUp.set(isSchemaBehind(error) ? 1 : 0)
+    metrics.jobQueueDepth.reset()
+    metrics.ragQueueDepth.reset()
+    metrics.oldestDue.reset()
+    log.warn({ err: error }, 'could not read the gauges')
+  }
+}
+
+/** Every state of every type is set, 0 included: a label that vanishes would leave its last value standing. */
+function showDepths(depths: readonly { job_type: string; status: string; count: number }[]): void {
+  metrics.jobQueueDepth.reset()
+  metrics.ragQueueDepth.reset()
+  for (const status of JOB_STATES) {
+    metrics.ragQueueDepth.set({ status }, 0)
+    for (const job_type of jobTypes.keys()) metrics.jobQueueDepth.set({ job_type, status }, 0)
+  }
+  for (const { job_type, status, count } of depths) {
+    metrics.jobQueueDepth.set({ job_type, status }, count)
+    if (job_type === 'RAG_INDEX') metrics.ragQueueDepth.set({ status }, count)
+  }
+}
+
+function readPools(database: Database): void {
+  const states = [database.app.state(), database.system.state()]
+  metrics.poolConnections.set({ state: 'acquired' }, sum(states.map((state) => state.acquiredConnections)))
+  metrics.poolConnections.set({ state: 'idle' }, sum(states.map((state) => state.idleConnections)))
+  metrics.poolConnections.set({ state: 'pending' }, sum(states.map((state) => state.pendingConnections)))
+  metrics.poolConnections.set({ state: 'waiting' }, sum(states.map((state) => state.waitingClients)))
+}
+
+const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0)

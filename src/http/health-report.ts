@@ -1,0 +1,60 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Config } from '#config.ts'
+import { appliedMigrations, countWorkersAlive, findSchemaParts } from '#db/health.ts'
+import { oldestDue } from '#db/job-lists.ts'
+import { knownMigrations } from '#db/migrations.ts'
+import type { Database } from '#db/pool.ts'
+
+/** A health check that hangs is worse than one that fails. */
+const PATIENCE_MS = 1_500
+
+export interface HealthReport {
+  status: 'ok' | 'degraded' | 'unhealthy'
+  /** Null where that cannot be known. */
+  workers_alive: number | null
+  checks: {
+    database: { status: 'ok' | 'down'; latency_ms: number | null }
+    migrations: { status: 'ok' | 'pending' | 'missing' | 'unknown'; applied: number | null; pending: string[] }
+    workers: { status: 'ok' | 'none' | 'unknown'; alive: number | null }
+    oldest_due_seconds: number | null
+  }
+}
+
+const DOWN: HealthReport = {
+  status: 'unhealthy',
+  workers_alive: null,
+  checks: {
+    database: { status: 'down', latency_ms: null },
+    migrations: { status: 'unknown', applied: null, pending: [] },
+    workers: { status: 'unknown', alive: null },
+    oldest_due_seconds: null,
+  },
+}
+
+/** How the service stands: unhealthy where it can serve nothing, degraded where it serves and something is missing. */
+export async function reportHealth(database: Database, config: Config): Promise<HealthReport> {
+  return Promise.race([look(database, config).catch(() => DOWN), pause(PATIENCE_MS, DOWN, { ref: false })])
+}
+
+async function look(database: Database, config: Config): Promise<HealthReport> {
+  const known = await knownMigrations()
+  return database.system.connect(async (db) => {
+    const began = performance.now()
+    const parts = await findSchemaParts(db)
+    const latency_ms = Math.round((performance.now() - began) * 10) / 10
+    const applied = new Set(parts.bookkeeping ? await appliedMigrations(db) : [])
+    const pending = known.filter((name) => !applied.has(name))
+    const alive = parts.engine ? await countWorkersAlive(db, config.WORKER_LOST_MS) : null
+    const oldest = parts.engine ? Math.max(0, ...(await oldestDue(db)).map((row) => row.seconds)) : null
+    return {
+      status: !parts.baseline ? 'unhealthy' : pending.length > 0 || !alive ? 'degraded' : 'ok',
+      workers_alive: alive,
+      checks: {
+        database: { status: 'ok', latency_ms },
+        migrations: { status: !parts.baseline ? 'missing' : pending.length > 0 ? 'pending' : 'ok', applied: applied.size, pending },
+        workers: { status: alive === null ? 'unknown' : alive > 0 ? 'ok' : 'none', alive },
+        oldest_due_seconds: oldest,
+      },
+    }
+  })
+}

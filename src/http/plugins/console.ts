@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import fastifyStatic from '@fastify/static'
+import type { FastifyInstance } from 'fastify'
+import { refusal } from '../refusal.ts'
+
+/** Files whose name carries a hash of their content never change. */
+const HASHED = /[/\\]assets[/\\]/
+
+/** The operator console at /console: its files, and its one page for every other path below, which the page itself reads. */
+export async function serveConsole(app: FastifyInstance, directory: string): Promise<void> {
+  if (!existsSync(join(directory, 'index.html'))) {
+    app.log.warn({ directory }, 'the console is not built: /console answers 404')
+    return
+  }
+  await app.register(fastifyStatic, {
+    root: directory,
+    serve: false,
+    index: false,
+    setHeaders: (response, path) => {
+      response.header('cache-control', HASHED.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache')
+    },
+  })
+  const schema = { hide: true }
+  app.get('/', { schema }, (_request, reply) => reply.redirect('/console/'))
+  app.get('/console', { schema }, (_request, reply) => reply.redirect('/console/'))
+  app.get<{ Params: { '*': string } }>('/console/*', { schema }, (request, reply) => {
+    const path = request.params['*']
+    if (/\.\w+$/.test(path)) {
+      if (!/^[\w./-]+$/.test(path) || path.includes('..') || !existsSync(join(directory, path))) throw refusal(404, 'There is nothing at this path.')
+      return reply.sendFile(path)
+    }
+    return reply.sendFile('index.html')
+  })
+}

@@ -1,0 +1,67 @@
+import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
+import { z } from 'zod'
+import { LIMITS } from '#config.ts'
+import { commentRow, insertComment, listComments } from '#db/comments.ts'
+import { inOrganization } from '#db/pool.ts'
+import { findTicket } from '#db/tickets.ts'
+import { once, sendCreated } from '../idempotency.ts'
+import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
+import { notFound, refusal } from '../refusal.ts'
+import { tenantOf } from '../scope.ts'
+import type { RouteOptions } from '../services.ts'
+import { uuidParams } from '../shapes.ts'
+import { isStaff, viewerOf } from '../ticket-view.ts'
+
+const newComment = z.strictObject({
+  content: z.string().max(LIMITS.DESCRIPTION_CHARS).regex(/\S/, 'must say something'),
+  is_internal: z.boolean().describe('For staff: not shown to customers').default(false),
+})
+const commentQuery = z.strictObject({ limit: limitQuery, cursor: cursorOf(z.tuple([z.int(), z.guid()])) })
+const commentSchema = commentRow.meta({ id: 'Comment' })
+
+export const commentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
+  const tags = ['tickets']
+
+  app.post(
+    '/tickets/:id/comments',
+    { schema: { summary: 'Comment on a ticket', tags, params: uuidParams, body: newComment, response: { 201: commentSchema } } },
+    async (request, reply) => {
+      const tenant = tenantOf(request)
+      const { id } = request.params
+      if (request.body.is_internal && !isStaff(tenant)) throw refusal(403, 'Only staff may comment internally.')
+      const answer = await inOrganization(database.app, tenant.organization_id, async (tx) => {
+        if (!(await findTicket(tx, viewerOf(tenant), id))) throw notFound('ticket')
+        return once(tx, request, tenant, () => insertComment(tx, { ...request.body, ticket_id: id, author_id: tenant.user_id }))
+      })
+      return sendCreated(reply, answer)
+    },
+  )
+
+  app.get(
+    '/tickets/:id/comments',
+    {
+      schema: {
+        summary: 'Comments of a ticket, the oldest first',
+        tags,
+        params: uuidParams,
+        querystring: commentQuery,
+        response: { 200: pageOf(commentSchema) },
+      },
+    },
+    async (request) => {
+      const tenant = tenantOf(request)
+      const { limit, cursor } = request.query
+      const after = cursor ? { at_us: cursor[0], id: cursor[1] } : null
+      const rows = await inOrganization(database.app, tenant.organization_id, async (tx) => {
+        if (!(await findTicket(tx, viewerOf(tenant), request.params.id))) throw notFound('ticket')
+        return listComments(tx, request.params.id, { internal: isStaff(tenant) }, { after, limit: limit + 1 })
+      })
+      return toPage(
+        rows,
+        limit,
+        ({ at_us: _at, ...comment }) => comment,
+        (row) => [row.at_us, row.id],
+      )
+    },
+  )
+}

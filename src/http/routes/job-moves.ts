@@ -1,0 +1,62 @@
+import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
+import type { FastifyRequest } from 'fastify'
+import { insertAudit } from '#db/audit.ts'
+import { findJob } from '#db/job-lists.ts'
+import { moveJob } from '#db/job-moves.ts'
+import type { JobRow } from '#db/jobs.ts'
+import { jobSchema, showJob } from '../job-shapes.ts'
+import { notFound, refusal } from '../refusal.ts'
+import { identityOf, inScope } from '../scope.ts'
+import type { RouteOptions } from '../services.ts'
+import { noBody, numberParams } from '../shapes.ts'
+
+/** An operator's decisions about one job, each with its audit row. */
+export const jobMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
+  const tags = ['jobs']
+  const response = { 200: jobSchema, 202: jobSchema }
+
+  async function move(request: FastifyRequest, id: number, type: 'CANCEL' | 'REQUEUE', action: string): Promise<{ status: 200 | 202; job: JobRow }> {
+    const identity = identityOf(request)
+    const moved = await inScope(database, identity, async (tx) => {
+      const answer = await moveJob(tx, id, { type }, { actor: identity.user_id, request_id: request.id })
+      if (answer.kind === 'unknown') throw notFound('job')
+      if (answer.kind === 'refused') {
+        throw refusal(409, `A job that is ${answer.state} cannot be ${type === 'CANCEL' ? 'cancelled' : 'queued again'}.`, {
+          type: 'urn:atum-desk:problem:move-refused',
+          members: { state: answer.state, allowed_events: answer.allowed_events },
+        })
+      }
+      const job = await findJob(tx, id)
+      if (!job) throw notFound('job')
+      await insertAudit(tx, {
+        organization_id: job.organization_id,
+        actor_id: identity.user_id,
+        action,
+        entity_type: 'job',
+        entity_id: String(id),
+        request_id: request.id,
+      })
+      return { status: answer.kind === 'requested' ? (202 as const) : (200 as const), job }
+    })
+    notifier.notify(moved.job.queue)
+    return moved
+  }
+
+  app.post(
+    '/jobs/:id/retry',
+    { schema: { summary: 'Queue a finished job again', tags, params: numberParams, body: noBody, response } },
+    async (request, reply) => {
+      const { status, job } = await move(request, request.params.id, 'REQUEUE', 'job.retry')
+      return reply.code(status).send(showJob(job))
+    },
+  )
+
+  app.post(
+    '/jobs/:id/cancel',
+    { schema: { summary: 'Cancel a job; 202 where a worker was asked to abort it', tags, params: numberParams, body: noBody, response } },
+    async (request, reply) => {
+      const { status, job } = await move(request, request.params.id, 'CANCEL', 'job.cancel')
+      return reply.code(status).send(showJob(job))
+    },
+  )
+}

@@ -1,0 +1,97 @@
+import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
+import { z } from 'zod'
+import { findJob, findWaitingFacts, listJobEvents, listJobs } from '#db/job-lists.ts'
+import type { CommonQueryMethods } from '#db/pool.ts'
+import { eventsIn } from '#machines/job-step.ts'
+import { JOB_STATES } from '#machines/job.ts'
+import { jobDetailSchema, jobEventSchema, jobSchema, showJob } from '../job-shapes.ts'
+import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
+import { notFound, refusal } from '../refusal.ts'
+import { identityOf, inScope } from '../scope.ts'
+import type { RouteOptions } from '../services.ts'
+import { instant, numberParams } from '../shapes.ts'
+
+const NAME_CHARS = 100
+const SEARCH_CHARS = 200
+const name = z.string().min(1).max(NAME_CHARS)
+
+const jobQuery = z.strictObject({
+  status: z.enum(JOB_STATES).optional(),
+  job_type: name.optional(),
+  queue: name.optional(),
+  organization_id: z.guid().describe("For operators; everybody else has the own organisation's").optional(),
+  locked_by: z.coerce.number().int().min(1).optional(),
+  ticket_id: z.guid().optional(),
+  q: z.string().min(1).max(SEARCH_CHARS).describe('Text in the payload or the last error').optional(),
+  created_after: instant.optional(),
+  created_before: instant.optional(),
+  limit: limitQuery,
+  cursor: cursorOf(z.tuple([z.int()])),
+})
+const eventQuery = z.strictObject({ limit: limitQuery, cursor: cursorOf(z.tuple([z.int()])) })
+
+export const jobRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
+  const tags = ['jobs']
+
+  app.get('/jobs', { schema: { summary: 'Jobs, the newest first', tags, querystring: jobQuery, response: { 200: pageOf(jobSchema) } } }, async (request) => {
+    const identity = identityOf(request)
+    const { limit, cursor, ...query } = request.query
+    if (query.organization_id && identity.organization_id !== null && query.organization_id !== identity.organization_id) {
+      throw refusal(403, 'Only an operator may ask for the jobs of another organisation.')
+    }
+    const filter = {
+      status: query.status ?? null,
+      job_type: query.job_type ?? null,
+      queue: query.queue ?? null,
+      organization_id: query.organization_id ?? null,
+      locked_by: query.locked_by ?? null,
+      ticket_id: query.ticket_id ?? null,
+      q: query.q ?? null,
+      created_after: query.created_after ?? null,
+      created_before: query.created_before ?? null,
+    }
+    const rows = await inScope(database, identity, (tx) => listJobs(tx, filter, { before: cursor?.[0] ?? null, limit: limit + 1 }))
+    return toPage(rows, limit, showJob, (row) => [row.id])
+  })
+
+  app.get(
+    '/jobs/:id',
+    { schema: { summary: 'A job, and what it waits for', tags, params: numberParams, response: { 200: jobDetailSchema } } },
+    async (request) => {
+      const { id } = request.params
+      const job = await inScope(database, identityOf(request), (tx) => findJob(tx, id))
+      if (!job) throw notFound('job')
+      return { ...showJob(job), allowed_events: eventsIn(job.status), waiting_because: await waitingBecause(database.system, id), progress: null }
+    },
+  )
+
+  app.get(
+    '/jobs/:id/events',
+    { schema: { summary: "A job's log, in its order", tags, params: numberParams, querystring: eventQuery, response: { 200: pageOf(jobEventSchema) } } },
+    async (request) => {
+      const { limit, cursor } = request.query
+      const rows = await inScope(database, identityOf(request), async (tx) => {
+        if (!(await findJob(tx, request.params.id))) throw notFound('job')
+        return listJobEvents(tx, request.params.id, { after: cursor?.[0] ?? 0, limit: limit + 1 })
+      })
+      return toPage(
+        rows,
+        limit,
+        (row) => row,
+        (row) => [row.seq],
+      )
+    },
+  )
+}
+
+/** The facts that keep a job waiting, in words; asked as the installation, since queues and workers belong to no organisation. */
+async function waitingBecause(db: CommonQueryMethods, id: number): Promise<string[] | null> {
+  const facts = await findWaitingFacts(db, id)
+  if (!facts) return null
+  const reasons = [
+    facts.due_at && `it is not due before ${facts.due_at.toISOString()}`,
+    facts.paused && 'its queue is paused',
+    facts.without_worker && 'no active worker serves its queue',
+  ].filter((reason) => typeof reason === 'string')
+  return reasons.length > 0 ? reasons : ['it is due, and waits for its turn']
+}

@@ -1,0 +1,103 @@
+import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
+import { z } from 'zod'
+import { LIMITS } from '#config.ts'
+import { PRIORITIES } from '#db/job-inputs.ts'
+import { inOrganization } from '#db/pool.ts'
+import { findTicket, listTickets, TICKET_STATES, ticketRow } from '#db/tickets.ts'
+import { once, sendCreated } from '../idempotency.ts'
+import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
+import { notFound, refusal } from '../refusal.ts'
+import { tenantOf } from '../scope.ts'
+import type { RouteOptions } from '../services.ts'
+import { uuidParams } from '../shapes.ts'
+import { takeIn } from '../ticket-intake.ts'
+import { isStaff, viewerOf } from '../ticket-view.ts'
+
+const TAGS_MAX = 20
+const TAG_CHARS = 50
+const SEARCH_CHARS = 200
+
+const newTicket = z.strictObject({
+  subject: z.string().max(LIMITS.SUBJECT_CHARS).regex(/\S/, 'must say something'),
+  description: z.string().max(LIMITS.DESCRIPTION_CHARS).regex(/\S/, 'must say something'),
+  priority: z.enum(PRIORITIES).optional(),
+  service_id: z.guid().optional(),
+  tags: z.array(z.string().min(1).max(TAG_CHARS)).max(TAGS_MAX).optional(),
+  requester_id: z.guid().describe('For staff: on whose behalf').optional(),
+})
+
+const ticketQuery = z.strictObject({
+  status: z.enum(TICKET_STATES).optional(),
+  priority: z.enum(PRIORITIES).optional(),
+  requester_id: z.guid().optional(),
+  assigned_to: z.guid().optional(),
+  service_id: z.guid().optional(),
+  q: z.string().min(1).max(SEARCH_CHARS).optional(),
+  limit: limitQuery,
+  cursor: cursorOf(z.tuple([z.int()])),
+})
+
+const ticketSchema = ticketRow.meta({ id: 'Ticket' })
+
+export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
+  const tags = ['tickets']
+
+  app.post('/tickets', { schema: { summary: 'File a ticket', tags, body: newTicket, response: { 201: ticketSchema } } }, async (request, reply) => {
+    const tenant = tenantOf(request)
+    const { body } = request
+    if (body.requester_id && body.requester_id !== tenant.user_id && !isStaff(tenant)) throw refusal(403, 'Only staff may file a ticket for somebody else.')
+    let queues: string[] = []
+    const answer = await inOrganization(database.app, tenant.organization_id, (tx) =>
+      once(tx, request, tenant, async () => {
+        const taken = await takeIn(tx, tenant.organization_id, {
+          subject: body.subject,
+          description: body.description,
+          priority: body.priority ?? null,
+          service_id: body.service_id ?? null,
+          tags: [...new Set(body.tags)],
+          requester_id: body.requester_id ?? tenant.user_id,
+        })
+        queues = taken.queues
+        return taken.ticket
+      }),
+    )
+    notifier.notify(...queues)
+    const { id, version } = answer.body as { id: string; version: number }
+    reply.headers({ location: `/api/v1/tickets/${id}`, etag: `"${version}"` })
+    return sendCreated(reply, answer)
+  })
+
+  app.get(
+    '/tickets',
+    { schema: { summary: 'Tickets, the newest first', tags, querystring: ticketQuery, response: { 200: pageOf(ticketSchema) } } },
+    async (request) => {
+      const tenant = tenantOf(request)
+      const { limit, cursor, ...query } = request.query
+      const filter = {
+        status: query.status ?? null,
+        priority: query.priority ?? null,
+        requester_id: query.requester_id ?? null,
+        assigned_to: query.assigned_to ?? null,
+        service_id: query.service_id ?? null,
+        q: query.q ?? null,
+      }
+      const rows = await inOrganization(database.app, tenant.organization_id, (tx) =>
+        listTickets(tx, viewerOf(tenant), filter, { before: cursor?.[0] ?? null, limit: limit + 1 }),
+      )
+      return toPage(
+        rows,
+        limit,
+        (row) => row,
+        (row) => [row.number],
+      )
+    },
+  )
+
+  app.get('/tickets/:id', { schema: { summary: 'A ticket', tags, params: uuidParams, response: { 200: ticketSchema } } }, async (request, reply) => {
+    const tenant = tenantOf(request)
+    const ticket = await inOrganization(database.app, tenant.organization_id, (tx) => findTicket(tx, viewerOf(tenant), request.params.id))
+    if (!ticket) throw notFound('ticket')
+    reply.header('etag', `"${ticket.version}"`)
+    return ticket
+  })
+}

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto'
+import sensible from '@fastify/sensible'
+import { serializerCompiler, validatorCompiler } from '@fastify/type-provider-zod'
+import type { ZodTypeProvider } from '@fastify/type-provider-zod'
+import Fastify, { LogController } from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import { LIMITS } from '#config.ts'
+import type { Config } from '#config.ts'
+import type { Database } from '#db/pool.ts'
+import type { Logger } from '#log.ts'
+import { startGauges } from './gauges.ts'
+import { startNotifier } from './notifier.ts'
+import { readBodiesStrictly } from './plugins/bodies.ts'
+import { serveConsole } from './plugins/console.ts'
+import { document } from './plugins/documentation.ts'
+import { observe } from './plugins/observation.ts'
+import { answerWithProblems, sendProblem } from './plugins/problems.ts'
+import { limitRates } from './plugins/rate-limit.ts'
+import { hardenHeaders } from './plugins/security.ts'
+import { requireAuthority } from './plugins/sign-in.ts'
+import { authRoutes } from './routes/auth.ts'
+import { commentRoutes } from './routes/comments.ts'
+import { engineRoutes } from './routes/engine.ts'
+import { healthRoutes } from './routes/health.ts'
+import { jobEnqueueRoutes } from './routes/job-enqueue.ts'
+import { jobMoveRoutes } from './routes/job-moves.ts'
+import { jobRoutes } from './routes/jobs.ts'
+import { metricsRoutes } from './routes/metrics.ts'
+import { ticketAiRoutes } from './routes/ticket-ai.ts'
+import { ticketRoutes } from './routes/tickets.ts'
+import type { Services } from './services.ts'
+import { accessTokens } from './tokens.ts'
+
+const PREFIX = '/api/v1'
+const REQUEST_TIMEOUT_MS = 30_000
+const KEEP_ALIVE_MS = 72_000
+
+export interface ServerDeps {
+  config: Config
+  database: Database
+  /** Signs access tokens; 32 characters at least. */
+  secret: string
+  log: Logger
+  /** Where the built console lies; without it there is none. */
+  consoleDirectory?: string | undefined
+}
+
+/** The HTTP server, complete and not listening. Closing it does not close the database. */
+export async function buildServer({ config, database, secret, log, consoleDirectory }: ServerDeps): Promise<FastifyInstance> {
+  const services: Services = {
+    config,
+    database,
+    log,
+    tokens: accessTokens(secret),
+    notifier: startNotifier(database.system, log),
+    gauges: startGauges(database, log),
+  }
+  const app = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: LIMITS.BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    return503OnClosing: false,
+    genReqId: ({ headers }) => /^[\w-]{8,64}$/.exec(String(headers['x-request-id'] ?? ''))?.[0] ?? randomUUID(),
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+  }).withTypeProvider<ZodTypeProvider>()
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.addHook('onClose', async () => {
+    services.gauges.stop()
+    await services.notifier.idle()
+  })
+  await addPlugins(app, services)
+  await addRoutes(app, services)
+  if (consoleDirectory) await serveConsole(app, consoleDirectory)
+  return app
+}
+
+/** In the order in which a request meets them. */
+async function addPlugins(app: FastifyInstance, { log, tokens }: Services): Promise<void> {
+  await app.register(sensible)
+  answerWithProblems(app)
+  observe(app, log)
+  await hardenHeaders(app)
+  requireAuthority(app, tokens)
+  await limitRates(app)
+  readBodiesStrictly(app)
+  await document(app)
+}
+
+async function addRoutes(app: FastifyInstance, services: Services): Promise<void> {
+  const options = { services, prefix: PREFIX }
+  for (const routes of [authRoutes, ticketRoutes, commentRoutes, ticketAiRoutes, jobRoutes, jobEnqueueRoutes, jobMoveRoutes, engineRoutes, metricsRoutes]) {
+    await app.register(routes, options)
+  }
+  await app.register(healthRoutes({ probes: false }), options)
+  await app.register(healthRoutes({ probes: true }), { services })
+  await app.register(metricsRoutes, { services })
+}

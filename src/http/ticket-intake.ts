@@ -1,0 +1,31 @@
+import { enqueueJobs } from '#db/jobs.ts'
+import type { NewJob } from '#db/jobs.ts'
+import type { DatabaseTransactionConnection } from '#db/pool.ts'
+import { readSettings } from '#db/settings.ts'
+import type { OrganizationSettings } from '#db/settings.ts'
+import { hasJobEngine } from '#db/ticket-ai.ts'
+import { insertTicket } from '#db/tickets.ts'
+import type { NewTicket, TicketRow } from '#db/tickets.ts'
+import { newJob } from '#jobs/job-type.ts'
+import { jobTypes, TICKET_JOB_TYPES } from '#jobs/registry.ts'
+
+/** Writes a ticket and enqueues the jobs that it causes, in the caller's transaction: both are there, or neither is. */
+export async function takeIn(tx: DatabaseTransactionConnection, organizationId: string, wanted: NewTicket): Promise<{ ticket: TicketRow; queues: string[] }> {
+  const ticket = await insertTicket(tx, wanted)
+  // Taken down to an older version, the database has no jobs; tickets are taken in all the same.
+  if (!(await hasJobEngine(tx))) return { ticket, queues: [] }
+  const jobs = jobsOf(ticket.id, organizationId, await readSettings(tx))
+  await enqueueJobs(tx, jobs)
+  return { ticket, queues: jobs.map((job) => job.queue) }
+}
+
+/** The kinds of job that read what a customer wrote to judge it; an organisation can do without them. */
+const TRIAGE: readonly string[] = ['TRIAGE_TICKET', 'SENTIMENT_ANALYSIS']
+
+function jobsOf(ticketId: string, organizationId: string, settings: OrganizationSettings): NewJob[] {
+  return TICKET_JOB_TYPES.flatMap((name) => {
+    const type = jobTypes.get(name)
+    if (!type || (TRIAGE.includes(name) && !settings.ai_triage_enabled) || (name === 'KB_SUGGEST' && !settings.kb_suggestion_enabled)) return []
+    return [newJob(type, organizationId, { ticket_id: ticketId })]
+  })
+}
