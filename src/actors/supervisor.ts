@@ -122,7 +122,7 @@ class SupervisorHost implements QueueSupervisor {
 
   async #claim(renew: boolean): Promise<void> {
     // The machine enters its first state before the constructor has ended.
-    await null
+    await Promise.resolve()
     const wanted = Math.min(this.crew.free, CLAIM_MAX)
     try {
       const jobs = wanted > 0 ? await this.#claimFromLanes(wanted, renew) : []

@@ -26,7 +26,7 @@ export const probe: JobType<z.infer<typeof payload>> = {
       const message = `asked to fail attempt ${attempt} of ${fail_times}`
       throw permanent ? new PermanentFailure(message) : new Error(message)
     }
-    if (marker === undefined) return { kind: 'succeed', result: { attempt } }
+    if (marker === undefined) return { kind: 'succeed' }
     return { kind: 'succeed', result: { attempt, marker }, writes: (tx) => insertProbeEffect(tx, { job_id: id, attempt, marker, organization_id }) }
   },
 }
