@@ -142,7 +142,7 @@ class Seeding {
     const ticket = { subject: subjectOf(text), description: text, ...(this.#tagged && label ? { tags: [label] } : {}) }
     const answer = await this.#client.post('/tickets', ticket, `seed-${this.#sha256.slice(0, 40)}-${this.#tagged ? 'tagged-' : ''}${number}`)
     if (answer.status !== 201 && answer.status !== 200) return problemOf(answer)
-    if (answer.headers.get('idempotency-replayed') === 'true') this.already_there += 1
+    if (answer.headers.get('idempotent-replayed') === 'true') this.already_there += 1
     else this.created += 1
     return null
   }

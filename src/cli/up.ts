@@ -15,6 +15,7 @@ import type { StopWish } from './stop.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 const HEALTHY_WITHIN_MS = 60_000
+const COMPLETE_WITHIN_MS = 10_000
 const SETTINGS_HELP = `
 Settings are environment variables:
   PORT, HOST      where the API and the console listen (8000 on 127.0.0.1)
@@ -111,16 +112,20 @@ async function startDatabase({ config, say, stop, running }: Start): Promise<{ o
   return { ownerUrl: server.url, postgresPid: () => server.pid() }
 }
 
-/** Waits until the service calls itself healthy: it is asked the way that a load balancer asks it. */
+/**
+ * Waits until the service calls itself healthy, asked the way that a load balancer asks it, and complete: it serves
+ * without a worker as well, but is not what was to be started. A worker that takes too long is not waited for.
+ */
 async function healthy(url: string, asked: AbortSignal): Promise<void> {
   const until = Date.now() + HEALTHY_WITHIN_MS
+  const complete = Date.now() + COMPLETE_WITHIN_MS
   let last = ''
   while (Date.now() < until) {
     asked.throwIfAborted()
     try {
       const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) })
       last = `${answer.status} ${await answer.text()}`
-      if (answer.ok) return
+      if (answer.ok && (!last.includes('"degraded"') || Date.now() > complete)) return
     } catch (error) {
       last = (error as Error).message
     }

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { createProgram } from '../../src/cli/program.ts'
+import { testDatabase } from '../support/database.ts'
+import { run } from './program.ts'
+
+const database = await testDatabase()
+const ATUM_DATA_DIR = await mkdtemp(join(tmpdir(), 'atum-desk-commands-'))
+after(() => rm(ATUM_DATA_DIR, { recursive: true }))
+const here = { DATABASE_URL: database.ownerUrl, ATUM_DATA_DIR }
+
+async function json<T = Record<string, unknown>>(...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await run([...args, '--json'], here)
+  assert.equal(code, 0, stderr)
+  return JSON.parse(stdout) as T
+}
+
+test('every command explains itself with examples, and has --json', async () => {
+  const program = createProgram()
+  const all = program.commands.flatMap((command) =>
+    command.commands.length > 0 ? command.commands.map((child) => [command.name(), child.name()]) : [[command.name()]],
+  )
+  const [up, ...others] = all
+  const asked = await run([...up!, '--help'])
+  assert.equal(asked.code, 0)
+  assert.match(asked.stdout, /Examples:/)
+  for (const path of others) {
+    const command = path.reduce((parent, name) => parent.commands.find((child) => child.name() === name)!, program)
+    let help = ''
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp()
+    assert.match(help, /Examples:\n {2}\$ .*atum-desk/, path.join(' '))
+    assert.match(help, /--json/, path.join(' '))
+  }
+})
+
+test('an unknown command or option ends with an exit code and words on standard error', async () => {
+  for (const args of [['fly'], ['jobs', 'list', '--colour'], ['jobs', 'show', 'x'], ['jobs', 'list', '--limit', '0']]) {
+    const refused = await run(args, here)
+    assert.notEqual(refused.code, 0)
+    assert.match(refused.stderr, /error:/)
+  }
+})
+
+test('migrations go down to a name, and up again', async () => {
+  const own = await testDatabase()
+  const there = { DATABASE_URL: own.ownerUrl, ATUM_DATA_DIR }
+  const down = await run(['migrate', 'down', '--to', 'rag_graph', '--json'], there)
+  assert.equal(down.code, 0, down.stderr)
+  const undone = (JSON.parse(down.stdout) as { migrations: string[] }).migrations
+  assert.ok(undone.includes('20260213000000_job_queue_ai'))
+  assert.match((await run(['migrate', 'status'], there)).stdout, /rag_graph +\d{4}-[^]*job_queue_ai +not applied/)
+  const up = await run(['migrate', 'up', '--json'], there)
+  assert.deepEqual((JSON.parse(up.stdout) as { migrations: string[] }).migrations.toSorted(), undone.toSorted())
+  const unknown = await run(['migrate', 'down', '--to', 'nowhere'], there)
+  assert.equal(unknown.code, 1)
+  assert.match(unknown.stderr, /No migration is called "nowhere"/)
+})
+
+test('a job is enqueued, seen, cancelled and queued again; each is audited', async () => {
+  const { ids } = await json<{ ids: number[] }>('jobs', 'enqueue', 'PROBE', '--payload', '{"marker":"m"}', '--count', '3')
+  assert.equal(ids.length, 3)
+  const listed = await json<{ items: { id: number }[] }>('jobs', 'list', '--type', 'PROBE', '--status', 'queued')
+  assert.deepEqual(new Set(listed.items.map((job) => job.id)), new Set(ids))
+  assert.equal((await json('jobs', 'cancel', String(ids[0])))['status'], 'cancelled')
+  const refused = await run(['jobs', 'cancel', String(ids[0])], here)
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /Possible: REQUEUE/)
+  assert.equal((await json('jobs', 'retry', String(ids[0])))['status'], 'queued')
+  const shown = await json<{ events: { event: string }[]; allowed_events: string[] }>('jobs', 'show', String(ids[0]))
+  assert.deepEqual(
+    shown.events.map((event) => event.event),
+    ['ENQUEUE', 'CANCEL', 'REQUEUE'],
+  )
+  const audited = await database.owner(`select action from audit_log where entity_type = 'job' order by id`)
+  assert.deepEqual(
+    audited.map((row) => row['action']),
+    ['job.enqueue', 'job.cancel', 'job.retry'],
+  )
+  assert.deepEqual(await database.owner('select * from job_log_violations'), [])
+})
+
+test('what cannot be enqueued is refused in words', async () => {
+  for (const [args, words] of [
+    [['NOPE'], /no job type NOPE.*PROBE/],
+    [['PROBE', '--payload', '{'], /not JSON/],
+    [['PROBE', '--payload', '{"sleep_ms":-1}'], /sleep_ms/],
+    [['PROBE', '--organization', 'nobody'], /none with the slug "nobody"/],
+  ] as const) {
+    const refused = await run(['jobs', 'enqueue', ...args], here)
+    assert.equal(refused.code, 1)
+    assert.match(refused.stderr, words)
+  }
+})
+
+test('a queue is paused and resumed', async () => {
+  await database.owner(`insert into queues (name, concurrency) values ('default', 5) on conflict do nothing`)
+  await json('queues', 'pause', 'default')
+  const paused = await json<{ items: { name: string; paused: boolean }[] }>('queues', 'list')
+  assert.equal(paused.items.find((queue) => queue.name === 'default')?.paused, true)
+  assert.equal((await json('queues', 'resume', 'default'))['paused'], false)
+  assert.equal((await run(['queues', 'pause', 'nowhere'], here)).code, 1)
+})
+
+test('an account is made once, with a password that nobody has to think up', async () => {
+  await database.owner(`insert into organizations (slug, name) values ('acme', 'Acme')`)
+  const made = await json('admin', 'create', '--email', 'Ada@Example.com', '--organization', 'acme')
+  assert.equal(made['email'], 'ada@example.com')
+  assert.match(String(made['password']), /^[\w-]{20}$/)
+  const again = await run(['admin', 'create', '--email', 'ada@example.com', '--organization', 'acme'], here)
+  assert.equal(again.code, 1)
+  assert.match(again.stderr, /already/)
+  assert.equal((await json('admin', 'create', '--email', 'op@example.com', '--role', 'operator'))['organization'], null)
+})
+
+test('doctor finds what is wrong, and says so in its exit code', async () => {
+  const { code, stdout } = await run(['doctor', '--json'], here)
+  const { findings } = JSON.parse(stdout) as { findings: { check: string; ok: boolean }[] }
+  assert.equal(code, 1)
+  assert.deepEqual(
+    findings.filter((finding) => !finding.ok).map((finding) => finding.check),
+    ['workers'],
+  )
+  await database.owner('alter table tickets disable row level security')
+  assert.match((await run(['doctor'], here)).stdout, /WRONG +row_level_security: off for tickets/)
+  await database.owner('alter table tickets enable row level security')
+  const away = await run(['doctor'], { ...here, DATABASE_URL: 'postgres://a:b@127.0.0.1:1/c' })
+  assert.equal(away.code, 1)
+  assert.match(away.stdout, /WRONG +database: The database cannot be reached/)
+})
+
+test('a role that may not make roles is told what it lacks', async () => {
+  const empty = await testDatabase({ empty: true })
+  const name = `plain_${process.pid}`
+  await empty.owner(`create role ${name} login password 'x'`)
+  after(() => database.owner(`drop role if exists ${name}`))
+  const url = new URL(empty.ownerUrl)
+  url.username = name
+  url.password = 'x'
+  const refused = await run(['migrate', 'up'], { ...here, DATABASE_URL: url.href })
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /may not create tables[^]*alter database/)
+})
