@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net'
 import { consoleDirectory } from '#console/directory.ts'
 import type { Config } from '#config.ts'
 import { serviceUrls } from '#db/logins.ts'
@@ -25,7 +24,7 @@ export async function startApi(config: Config, ownerUrl: string): Promise<Api> {
   const database = await openDatabase(serviceUrls(ownerUrl), { size: config.DATABASE_POOL_SIZE, name: 'atum-desk api' })
   const log = createLogger(config.LOG_LEVEL, 'api')
   const server = await buildServer({ config, database, secret: await accessSecret(config), log, consoleDirectory })
-  const url = await listenOn({ listen: (where) => server.listen(where), server: { address: () => server.server.address() as AddressInfo | null } }, config)
+  const url = await listenOn(server, config)
   return {
     url,
     database,

@@ -30,6 +30,8 @@ export function serviceUrls(ownerUrl: string): ServiceUrls {
 
 function loginUrl(ownerUrl: string, role: Role): string {
   const url = new URL(ownerUrl)
+  // What stands behind the question mark would go before it, and the service would go on as the owner.
+  for (const name of ['user', 'password']) url.searchParams.delete(name)
   url.username = role
   url.password = passwordOf(ownerUrl, role) ?? ''
   // Without a host a URL takes no user, and the service would go on as the owner, whom row-level security does not bind.
@@ -52,6 +54,7 @@ function passwordOf(ownerUrl: string, role: Role): string | null {
  * @throws LoginSetupError that says what to grant
  */
 export async function checkOwner(ownerUrl: string): Promise<void> {
+  serviceUrls(ownerUrl)
   await withClient(ownerUrl, async (client) => {
     const { rows } = await client.query<{ name: string; makes_roles: boolean; makes_tables: boolean; missing: number }>(
       `select current_user as name, rolsuper or rolcreaterole as makes_roles,
@@ -121,8 +124,8 @@ async function allowLogin(client: pg.Client, role: Role, password: string | null
 /** Why the address cannot log in; null where it can. @throws what has nothing to do with the login */
 async function loginFault(url: string): Promise<string | null> {
   try {
-    await withClient(url, async () => {})
-    return null
+    const user = await withClient(url, async (client) => (await client.query<{ name: string }>('select current_user as name')).rows[0]?.name)
+    return user === new URL(url).username ? null : `one arrives as ${user}`
   } catch (error) {
     if (sqlState(error)?.startsWith('28') || /password/i.test((error as Error).message)) return (error as Error).message
     throw error
