@@ -80,7 +80,7 @@ export async function escalateForSentiment(
       returning tickets.id, tickets.organization_id, before.priority as from_priority, tickets.priority as to_priority
     ), audited as (
       insert into audit_log (organization_id, action, entity_type, entity_id, details)
-      select organization_id, 'sentiment_auto_escalated', 'ticket', id::text,
+      select organization_id, 'ticket.auto_escalate', 'ticket', id::text,
              ${JSON.stringify(why)}::jsonb || jsonb_build_object('from_priority', from_priority, 'to_priority', to_priority)
         from raised
     )
@@ -109,7 +109,7 @@ export async function applyTriage(
       returning ticket.id, ticket.organization_id
     )
     insert into audit_log (organization_id, action, entity_type, entity_id, details)
-    select organization_id, 'triage_applied', 'ticket', id::text, ${JSON.stringify(fields)}::jsonb from applied`)
+    select organization_id, 'ticket.triage_apply', 'ticket', id::text, ${JSON.stringify(fields)}::jsonb from applied`)
 }
 
 /** Notes a training: what was learned from and how it did. The same model twice is one row. */

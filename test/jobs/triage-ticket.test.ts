@@ -127,7 +127,7 @@ test('an angry ticket is escalated by one step, once, and only where the organis
   for (let run = 0; run < 2; run += 1) await runJob(database, sentimentAnalysis, tenant.id, { ticket_id: angry })
   assert.deepEqual(await database.owner('select priority from tickets where id = $1', [angry]), [{ priority: 'high' }])
   const audit = await database.owner(`select action, details->>'to_priority' as to_priority from audit_log where entity_id = $1`, [angry])
-  assert.deepEqual(audit, [{ action: 'sentiment_auto_escalated', to_priority: 'high' }])
+  assert.deepEqual(audit, [{ action: 'ticket.auto_escalate', to_priority: 'high' }])
 })
 
 test('an organisation that turned triage off gets no row, and a ticket of another fails for good', async () => {

@@ -1,0 +1,64 @@
+import { z } from 'zod'
+import { sql } from './sql.ts'
+import type { CommonQueryMethods } from './pool.ts'
+
+const removed = z.object({ count: z.number() })
+
+/** Each of these removes at most `limit` rows, the oldest first where that is cheap, and says how many it removed. */
+type Removal = (db: CommonQueryMethods, limit: number) => Promise<number>
+
+/** Drafts of the bound organisation that nobody used in time. */
+export const removeExpiredSuggestions: Removal = (db, limit) =>
+  db.oneFirst(sql.type(removed)`
+    with gone as (
+      delete from ai_suggestions where id in (select id from ai_suggestions where expires_at < now() and not is_used limit ${limit}) returning id
+    ) select count(*) from gone`)
+
+/** Answers of the bound organisation that are kept for a repeated request: for a day. */
+export const removeOldIdempotencyKeys: Removal = (db, limit) =>
+  db.oneFirst(sql.type(removed)`
+    with gone as (
+      delete from idempotency_keys where (organization_id, user_id, key) in (
+        select organization_id, user_id, key from idempotency_keys where created_at < now() - interval '24 hours' limit ${limit}) returning key
+    ) select count(*) from gone`)
+
+/** Refresh tokens that can no longer be used; for a week they still show a reuse of a stolen one. */
+export const removeOldRefreshTokens: Removal = (db, limit) =>
+  db.oneFirst(sql.type(removed)`
+    with gone as (
+      delete from refresh_tokens where id in (select id from refresh_tokens where expires_at < now() - interval '7 days' limit ${limit}) returning id
+    ) select count(*) from gone`)
+
+/** How many days a finished job is kept, by its state. */
+export interface JobRetention {
+  done: number
+  cancelled: number
+  failed: number
+}
+
+/** Finished jobs past their retention. Their events go with the day's partition, never row by row. */
+export async function removeOldJobs(db: CommonQueryMethods, keepDays: JobRetention, limit: number): Promise<number> {
+  return db.oneFirst(sql.type(removed)`
+    with old as materialized (
+      select id from job_queue
+       where status in ('done', 'cancelled', 'failed')
+         and finished_at < now() - make_interval(days => case status when 'done' then ${keepDays.done}::int when 'cancelled' then ${keepDays.cancelled}::int else ${keepDays.failed}::int end)
+       order by id limit ${limit} for update skip locked
+    ), gone as (
+      delete from job_queue using old where job_queue.id = old.id returning job_queue.id
+    ) select count(*) from gone`)
+}
+
+/** Makes the days ahead and drops the days behind of the event log. */
+export async function turnEventPartitions(db: CommonQueryMethods, daysAhead: number, keepDays: number): Promise<{ made: number; dropped: number }> {
+  return db.one(sql.type(z.object({ made: z.number(), dropped: z.number() }))`
+    select ensure_job_event_partitions(${daysAhead}) as made, drop_job_event_partitions(${keepDays}) as dropped`)
+}
+
+/** Old slots of schedules: a week of them shows what ran. */
+export const removeOldSlots: Removal = (db, limit) =>
+  db.oneFirst(sql.type(removed)`
+    with gone as (
+      delete from schedule_slots where (schedule_name, slot) in (
+        select schedule_name, slot from schedule_slots where at < now() - interval '7 days' limit ${limit}) returning slot
+    ) select count(*) from gone`)

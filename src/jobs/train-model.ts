@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import { learnTriageModel } from '#ai/triage-model.ts'
+import { insertModel } from '#db/triage.ts'
+import type { JobType } from './job-type.ts'
+import { TICKET_BACKOFF } from './ticket-job.ts'
+
+const payload = z.strictObject({})
+
+/** Learns the organisation's models from what its tickets say now, and keeps how well they did on rows they had not seen. */
+export const trainModel: JobType<z.infer<typeof payload>> = {
+  name: 'TRAIN_MODEL',
+  queue: 'ai',
+  payload,
+  max_attempts: 3,
+  timeout_ms: 600_000,
+  backoff: TICKET_BACKOFF,
+  belongs_to: 'organization',
+  async run(job) {
+    const model = await learnTriageModel(job)
+    job.signal.throwIfAborted()
+    const trained = (['category', 'priority'] as const).flatMap((field) => {
+      const classifier = model[field]
+      return classifier ? [{ field, model_id: model.id, trained_rows: model.rows, labels: classifier.labels.length, measured: classifier.measured }] : []
+    })
+    return {
+      kind: 'succeed',
+      result: { model_id: model.id, trained_rows: model.rows, fields: trained.map(({ field, measured }) => ({ field, measured })) },
+      writes: async (tx) => {
+        for (const one of trained) await insertModel(tx, one)
+      },
+    }
+  },
+}
