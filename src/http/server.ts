@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import sensible from '@fastify/sensible'
 import { serializerCompiler, validatorCompiler } from '@fastify/type-provider-zod'
-import type { ZodTypeProvider } from '@fastify/type-provider-zod'
 import Fastify, { LogController } from 'fastify'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { LIMITS } from '#config.ts'
 import type { Config } from '#config.ts'
 import type { Database } from '#db/pool.ts'
@@ -55,8 +54,9 @@ export async function buildServer({ config, database, secret, log, consoleDirect
     notifier: startNotifier(database.system, log),
     gauges: startGauges(database, log),
   }
-  const app = Fastify({
-    loggerInstance: log,
+  const loggerInstance: FastifyBaseLogger = log
+  const app: FastifyInstance = Fastify({
+    loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: LIMITS.BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -64,7 +64,7 @@ export async function buildServer({ config, database, secret, log, consoleDirect
     return503OnClosing: false,
     genReqId: ({ headers }) => /^[\w-]{8,64}$/.exec(String(headers['x-request-id'] ?? ''))?.[0] ?? randomUUID(),
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
-  }).withTypeProvider<ZodTypeProvider>()
+  })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.addHook('onClose', async () => {
