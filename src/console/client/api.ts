@@ -25,8 +25,10 @@ export class Unreachable extends Error {
   override name = 'Unreachable'
 }
 
-export async function signIn(email: string, password: string): Promise<void> {
-  keep(await send('POST', '/auth/login', { body: { email, password }, anonymous: true }))
+/** @param organization its slug, where the address has accounts in several */
+export async function signIn(email: string, password: string, organization: string): Promise<void> {
+  const body = { email, password, ...(organization ? { organization } : {}) }
+  keep(await send('POST', '/auth/login', { body, anonymous: true }))
 }
 
 /** Forgets the session here at once, and asks the server to forget it too. */
@@ -38,11 +40,11 @@ export async function signOut(): Promise<void> {
 }
 
 export const me = (signal: AbortSignal): Promise<Me> => send('GET', '/auth/me', { signal })
-/** Whether the service is well, and the facts of which it judges that; one that is not well answers 503 with the same facts. */
+/** How the service stands; one that can serve nothing answers 503 in the same shape. */
 export async function health(signal: AbortSignal): Promise<Health> {
   const response = await answer('GET', '/health', { signal, accept: [503] }, null)
   if (!response.ok && response.status !== 503) throw await problem(response)
-  return { well: response.ok, facts: (await response.json()) as Record<string, unknown> }
+  return (await response.json()) as Health
 }
 
 export const machines = async (signal: AbortSignal): Promise<Machine[]> => itemsOf(await send<Page<Machine> | Machine[]>('GET', '/machines', { signal }))
@@ -133,10 +135,15 @@ async function exchange(refreshToken: string): Promise<{ access_token: string; r
   }
 }
 
+interface FieldError {
+  path?: string
+  message?: string
+}
+
 async function problem(response: Response): Promise<ApiError> {
   const text = await response.text()
   const body = parse(text)
-  const errors = Array.isArray(body['errors']) ? body['errors'].map((entry) => (typeof entry === 'string' ? entry : JSON.stringify(entry))) : []
+  const errors = Array.isArray(body['errors']) ? (body['errors'] as FieldError[]).map(({ path, message }) => [path, message].filter(Boolean).join(' ')) : []
   const word = (key: string) => (typeof body[key] === 'string' ? body[key] : undefined)
   return new ApiError(response.status, word('title') ?? `The API answered ${response.status} ${response.statusText}`.trim(), word('detail'), errors)
 }

@@ -6,7 +6,7 @@ import { JobPage } from './job-page.tsx'
 import { Blank } from './marks.tsx'
 import { Overview } from './overview.tsx'
 import { usePolling } from './polling.ts'
-import { useRoute } from './route.ts'
+import { HOME, useRoute } from './route.ts'
 import { isSignedIn, onSessionChange } from './session.ts'
 import { SignIn } from './sign-in.tsx'
 
@@ -36,13 +36,13 @@ function Console() {
       <Header me={account} health={service} />
       <Banner />
       <main id="main" tabIndex={-1}>
-        {job !== undefined && <JobPage key={job} id={job} />}
+        {job !== undefined && <JobPage key={job} id={job} role={account?.role} />}
         {path === '' && <Overview query={query} role={account?.role} />}
         {path !== '' && job === undefined && (
           <Blank
             title="There is nothing at this address"
             action={
-              <a class="button" href="/console">
+              <a class="button" href={HOME}>
                 To the jobs
               </a>
             }

@@ -1,13 +1,15 @@
 import { signOut } from './api.ts'
 import { useConnection } from './polling.ts'
+import { HOME } from './route.ts'
 import type { Health, Me } from './shapes.ts'
 import { Brand } from './sign-in.tsx'
+import { spoken } from './states.ts'
 
 /** Where one is, whether the service is well, who one is. */
 export function Header({ me, health }: { me: Me | undefined; health: Health | undefined }) {
   return (
     <header class="header">
-      <a class="header-home" href="/console" aria-label="ATUM DESK console: all jobs">
+      <a class="header-home" href={HOME} aria-label="ATUM DESK console: all jobs">
         <Brand />
       </a>
       <HealthMark health={health} />
@@ -29,28 +31,43 @@ function HealthMark({ health }: { health: Health | undefined }) {
   const { up } = useConnection()
   if (!up) return <Mark tone="failed" words="API away" />
   if (!health) return null
-  const { well, facts } = health
-  const workers = facts['workers_alive']
+  const { status, workers_alive: workers, checks } = health
   return (
     <details class="health">
       <summary>
-        <Mark tone={well ? 'done' : 'failed'} words={well ? 'Healthy' : 'Not well'} />
-        {typeof workers === 'number' && (
+        <Mark {...MARKS[status]} />
+        {workers !== null && (
           <span class={workers === 0 ? 'health-workers none' : 'health-workers'}>
             {workers} {workers === 1 ? 'worker' : 'workers'}
           </span>
         )}
       </summary>
       <dl class="facts health-facts">
-        {Object.entries(facts).map(([fact, value]) => (
+        {flat(checks).map(([fact, value]) => (
           <div key={fact}>
-            <dt>{fact.replaceAll('_', ' ')}</dt>
-            <dd>{typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)}</dd>
+            <dt>{fact}</dt>
+            <dd>{value}</dd>
           </div>
         ))}
       </dl>
     </details>
   )
+}
+
+const MARKS = {
+  ok: { tone: 'done', words: 'Healthy' },
+  degraded: { tone: 'retried', words: 'Degraded' },
+  unhealthy: { tone: 'failed', words: 'Not well' },
+} as const satisfies Record<Health['status'], unknown>
+
+/** The leaves of a tree of facts, each with the words on the way to it. */
+function flat(facts: Record<string, unknown>, before = ''): [string, string][] {
+  return Object.entries(facts).flatMap(([name, value]): [string, string][] => {
+    const words = `${before} ${spoken(name)}`.trim()
+    if (Array.isArray(value)) return [[words, value.join(', ') || 'none']]
+    if (typeof value === 'object' && value !== null) return flat(value as Record<string, unknown>, words)
+    return [[words, value === null ? 'unknown' : JSON.stringify(value).replaceAll('"', '')]]
+  })
 }
 
 function Mark({ tone, words }: { tone: string; words: string }) {

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { jobs } from './api.ts'
 import { Age, Blank, Chip, Fault, Loading } from './marks.tsx'
 import { usePolling } from './polling.ts'
-import { go, jobAddress, withQuery } from './route.ts'
+import { go, HOME, jobAddress, withQuery } from './route.ts'
 import { moveAmongRows } from './row-keys.ts'
 import type { Job, Machine } from './shapes.ts'
 import { spoken, toneOf } from './states.ts'
@@ -65,7 +65,7 @@ function NoJobs({ filtered, older }: { filtered: boolean; older: boolean }) {
       <Blank
         title="No job matches these filters"
         action={
-          <a class="button" href="/console">
+          <a class="button" href={HOME}>
             Show all jobs
           </a>
         }

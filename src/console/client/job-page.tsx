@@ -1,9 +1,11 @@
 import type { ComponentChildren } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
 import { ApiError, job as readJob, jobEvents, machines, moveJob } from './api.ts'
+import { mayMoveJobs } from './authority.ts'
 import { ChartView } from './chart.tsx'
 import { Age, Blank, Chip, Fault, Json, Loading } from './marks.tsx'
 import { usePolling } from './polling.ts'
+import { HOME } from './route.ts'
 import type { JobDetail } from './shapes.ts'
 import { settledStates } from './states.ts'
 import { LifeStrip, Timeline } from './timeline.tsx'
@@ -15,7 +17,7 @@ const JOB_MS = 1_000
 const MACHINE_MS = 60_000
 
 /** One job: where it stands in its machine, the way that it took, and what may be done with it. */
-export function JobPage({ id }: { id: string }) {
+export function JobPage({ id, role }: { id: string; role: string | undefined }) {
   const { data: machine } = usePolling('job-machine', MACHINE_MS, async (signal) => (await machines(signal)).find(({ name }) => name === 'job'))
   const { data, error, refresh } = usePolling(`job ${id}`, JOB_MS, async (signal) => {
     const [job, log] = await Promise.all([readJob(id, signal), jobEvents(id, signal)])
@@ -28,7 +30,7 @@ export function JobPage({ id }: { id: string }) {
       <Blank
         title={`There is no job ${id}`}
         action={
-          <a class="button" href="/console">
+          <a class="button" href={HOME}>
             To the jobs
           </a>
         }
@@ -41,7 +43,7 @@ export function JobPage({ id }: { id: string }) {
   const { job, more } = data
   return (
     <div class="job">
-      <JobHead job={job} moved={refresh} />
+      <JobHead job={job} mayMove={mayMoveJobs(role)} moved={refresh} />
       {machine && (
         <section class="card card-chart" aria-label="The job in its machine">
           <ChartView chart={machine} current={job.status} moves={data.events} />
@@ -61,11 +63,11 @@ export function JobPage({ id }: { id: string }) {
   )
 }
 
-function JobHead({ job, moved }: { job: JobDetail; moved: () => void }) {
+function JobHead({ job, mayMove, moved }: { job: JobDetail; mayMove: boolean; moved: () => void }) {
   return (
     <div class="job-head">
       <p class="crumb">
-        <a href="/console">Jobs</a>
+        <a href={HOME}>Jobs</a>
       </p>
       <div class="job-title">
         <h1>
@@ -74,9 +76,14 @@ function JobHead({ job, moved }: { job: JobDetail; moved: () => void }) {
         </h1>
         <Chip state={job.status} />
         <span class="card-space" />
-        <Actions job={job} moved={moved} />
+        {mayMove && <Actions job={job} moved={moved} />}
       </div>
-      <Waiting because={job.waiting_because} />
+      {job.waiting_because && (
+        <p class="note">
+          <strong>Waits because</strong> {job.waiting_because.join('; ')}
+        </p>
+      )}
+      {job.cancel_requested && <p class="note">Its worker was asked to abort it.</p>}
       <Progress progress={job.progress} />
       {job.last_error && (
         <p class="note note-bad mono" title="The last error">
@@ -97,7 +104,7 @@ function Actions({ job, moved }: { job: JobDetail; moved: () => void }) {
       await moveJob(String(job.id), name)
       moved()
     })
-  const mayCancel = job.allowed_events.includes('CANCEL')
+  const mayCancel = job.allowed_events.includes('CANCEL') && !job.cancel_requested
   return (
     <span class="actions">
       {error && (
@@ -126,16 +133,6 @@ function Actions({ job, moved }: { job: JobDetail; moved: () => void }) {
         </>
       )}
     </span>
-  )
-}
-
-function Waiting({ because }: { because: unknown }) {
-  const reasons = (Array.isArray(because) ? because : [because]).filter((reason) => reason !== null && reason !== undefined && reason !== '')
-  if (reasons.length === 0) return null
-  return (
-    <p class="note">
-      <strong>Waits because</strong> {reasons.map((reason) => (typeof reason === 'string' ? reason : JSON.stringify(reason))).join('; ')}
-    </p>
   )
 }
 

@@ -55,13 +55,13 @@ function MachineTabs({ machines, shown, query }: { machines: Machine[]; shown: s
 }
 
 function MachineChart({ machine, query }: { machine: Machine; query: URLSearchParams }) {
-  if (machine.name !== JOB_MACHINE) return <ChartView key={machine.name} chart={machine} counts={machine.counts} />
+  if (machine.name !== JOB_MACHINE) return <ChartView key={machine.name} chart={machine} counts={machine.counts ?? undefined} />
   const status = query.get('status')
   return (
     <ChartView
       key={machine.name}
       chart={machine}
-      counts={machine.counts}
+      counts={machine.counts ?? undefined}
       current={status}
       hrefOf={(state) => withQuery(query, { status: state === status ? null : state })}
     />

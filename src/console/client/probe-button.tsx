@@ -1,8 +1,8 @@
-import { enqueue } from './api.ts'
-import { useAction } from './use-action.ts'
 import { useState } from 'preact/hooks'
+import { enqueue } from './api.ts'
+import { mayMoveJobs } from './authority.ts'
+import { useAction } from './use-action.ts'
 
-const MAY_ENQUEUE = new Set(['operator', 'admin'])
 /** Long enough for the eye to follow a job through its states. */
 const SLEEP_MS = 1_500
 const STEADY = { job_type: 'PROBE', payload: { sleep_ms: SLEEP_MS }, count: 19 }
@@ -12,7 +12,7 @@ const STUMBLING = { job_type: 'PROBE', payload: { sleep_ms: SLEEP_MS, fail_times
 export function ProbeButton({ role }: { role: string | undefined }) {
   const { busy, error, run } = useAction()
   const [sent, setSent] = useState(0)
-  if (role === undefined || !MAY_ENQUEUE.has(role)) return null
+  if (!mayMoveJobs(role)) return null
   const send = async () => {
     await enqueue(STUMBLING)
     await enqueue(STEADY)

@@ -1,4 +1,5 @@
 import { ApiError, moveQueue, queues } from './api.ts'
+import { mayMoveQueues } from './authority.ts'
 import { Blank, Fault, Loading } from './marks.tsx'
 import { usePolling } from './polling.ts'
 import type { Queue } from './shapes.ts'
@@ -7,7 +8,6 @@ import { useAction } from './use-action.ts'
 
 /** Slower than the rest: the answer counts every job of every queue. */
 const QUEUES_MS = 5_000
-const OPERATOR = 'operator'
 
 /** The queues of the installation. Who may not see them is not shown that there is something to see. */
 export function QueuesPanel({ role }: { role: string | undefined }) {
@@ -21,7 +21,7 @@ export function QueuesPanel({ role }: { role: string | undefined }) {
       {data && data.length > 0 && (
         <ul class="queues">
           {data.map((queue) => (
-            <QueueRow key={queue.name} queue={queue} mayMove={role === OPERATOR} moved={refresh} />
+            <QueueRow key={queue.name} queue={queue} mayMove={mayMoveQueues(role)} moved={refresh} />
           ))}
         </ul>
       )}
@@ -35,7 +35,6 @@ export function QueuesPanel({ role }: { role: string | undefined }) {
 function QueueRow({ queue, mayMove, moved }: { queue: Queue; mayMove: boolean; moved: () => void }) {
   const { busy, error, run } = useAction()
   const move = queue.paused ? 'resume' : 'pause'
-  const waiting = (queue.counts.queued ?? 0) + (queue.counts.retried ?? 0)
   return (
     <li class={queue.paused ? 'queue paused' : 'queue'}>
       <span class={`dot tone-${queue.paused ? 'retried' : 'done'}`} />
@@ -46,7 +45,7 @@ function QueueRow({ queue, mayMove, moved }: { queue: Queue; mayMove: boolean; m
         class="faint number"
         title={queue.oldest_due_seconds === null ? 'no job is due' : `the oldest due job waits for ${duration(queue.oldest_due_seconds * 1_000)}`}
       >
-        {waiting.toLocaleString('en')} waiting
+        {queue.depth.toLocaleString('en')} waiting
       </span>
       {mayMove && (
         <button

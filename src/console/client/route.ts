@@ -1,9 +1,10 @@
 import { useEffect, useState } from 'preact/hooks'
 
-const BASE = '/console'
+/** With its slash: the server sends /console there, without the query. */
+export const HOME = '/console/'
 
 export interface Route {
-  /** The path below /console, without slashes at its ends: '' or 'jobs/123'. */
+  /** The path below /console/, without slashes at its ends: '' or 'jobs/123'. */
   path: string
   query: URLSearchParams
 }
@@ -35,22 +36,22 @@ export function withQuery(query: URLSearchParams, changes: Record<string, string
     if (value) next.set(key, value)
     else next.delete(key)
   }
-  return next.size ? `${BASE}?${next}` : BASE
+  return next.size ? `${HOME}?${next}` : HOME
 }
 
-export const jobAddress = (id: number | string): string => `${BASE}/jobs/${id}`
+export const jobAddress = (id: number | string): string => `${HOME}jobs/${id}`
 
 /** Lets plain clicks on the console's own links move without loading the page; all other clicks stay the browser's. */
 export function followLinks(): void {
   document.addEventListener('click', (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
     const address = event.target instanceof Element ? event.target.closest('a')?.getAttribute('href') : null
-    if (!address || !(address === BASE || address.startsWith(`${BASE}/`) || address.startsWith(`${BASE}?`))) return
+    if (!address?.startsWith(HOME)) return
     event.preventDefault()
     go(address)
   })
 }
 
 function read(): Route {
-  return { path: location.pathname.slice(BASE.length).replace(/^\/+|\/+$/g, ''), query: new URLSearchParams(location.search) }
+  return { path: location.pathname.slice(HOME.length).replace(/^\/+|\/+$/g, ''), query: new URLSearchParams(location.search) }
 }

@@ -10,7 +10,8 @@ export interface Page<Item> {
 
 /** A machine as it is defined, and how many things stand in each of its states now. */
 export interface Machine extends Chart {
-  counts?: Record<string, number>
+  /** Null where they are not counted, or not for the asker to see. */
+  counts: Record<string, number> | null
 }
 
 export interface Job {
@@ -30,11 +31,13 @@ export interface Job {
   created_at: string
   updated_at: string
   finished_at: string | null
+  /** A worker was asked to abort it, and has not done so yet. */
+  cancel_requested: boolean
 }
 
 export interface JobDetail extends Job {
   allowed_events: string[]
-  waiting_because: unknown
+  waiting_because: string[] | null
   progress: unknown
 }
 
@@ -67,6 +70,7 @@ export interface Worker {
   started_at: string
   heartbeat_at: string
   event_loop_lag_ms: number | null
+  /** Null where it is not for the asker to see; empty before the first heartbeat and after the end. */
   actor_tree: Actor | Record<string, never> | null
 }
 
@@ -74,8 +78,8 @@ export interface Queue {
   name: string
   paused: boolean
   concurrency: number
-  /** Jobs by state; a state without any is missing. */
-  counts: Partial<Record<JobState, number>>
+  /** Jobs that wait: queued and retried. */
+  depth: number
   oldest_due_seconds: number | null
 }
 
@@ -86,6 +90,7 @@ export interface Me {
 }
 
 export interface Health {
-  well: boolean
-  facts: Record<string, unknown>
+  status: 'ok' | 'degraded' | 'unhealthy'
+  workers_alive: number | null
+  checks: Record<string, unknown>
 }

@@ -7,13 +7,18 @@ import { useAction } from './use-action.ts'
 export function SignIn() {
   const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
+  const [organization, setOrganization] = useState('')
+  const [manyAccounts, setManyAccounts] = useState(false)
   const { busy, error, run } = useAction()
   const first = useRef<HTMLInputElement>(null)
   const second = useRef<HTMLInputElement>(null)
+  const third = useRef<HTMLInputElement>(null)
   useEffect(() => first.current?.focus(), [])
   useEffect(() => {
     if (error instanceof ApiError && error.status === 401) second.current?.select()
+    if (isAmbiguous(error)) setManyAccounts(true)
   }, [error])
+  useEffect(() => third.current?.focus(), [manyAccounts])
   const because = endedBecause()
 
   return (
@@ -23,7 +28,7 @@ export function SignIn() {
         aria-labelledby="door-title"
         onSubmit={(event) => {
           event.preventDefault()
-          run(() => signIn(email.trim(), password))
+          run(() => signIn(email.trim(), password, organization.trim()))
         }}
       >
         <Brand />
@@ -57,6 +62,20 @@ export function SignIn() {
             onInput={(event) => setPassword(event.currentTarget.value)}
           />
         </label>
+        {manyAccounts && (
+          <label class="field">
+            <span>Organisation</span>
+            <input
+              name="organization"
+              autoComplete="organization"
+              spellcheck={false}
+              required
+              value={organization}
+              ref={third}
+              onInput={(event) => setOrganization(event.currentTarget.value)}
+            />
+          </label>
+        )}
         {error && (
           <p class="note note-bad" id="door-error" role="alert">
             {words(error)}
@@ -70,6 +89,9 @@ export function SignIn() {
     </main>
   )
 }
+
+/** The password opens accounts in several organisations. */
+const isAmbiguous = (error: Error | null): boolean => error instanceof ApiError && error.status === 422
 
 function words(error: Error): string {
   if (error instanceof Unreachable) return `${error.message} Is the server running?`

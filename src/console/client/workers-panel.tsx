@@ -61,13 +61,12 @@ function WorkerCard({ worker }: { worker: Worker }) {
         {worker.event_loop_lag_ms !== null && <span title="99th percentile of the event loop's delay">lag {worker.event_loop_lag_ms.toFixed(1)} ms</span>}
         <span title={`process ${worker.pid} on ${worker.host}`}>v{worker.version}</span>
       </p>
-      {tree ? (
+      {tree && (
         <ul class="tree">
           <ActorNode actor={tree} />
         </ul>
-      ) : (
-        <p class="faint">No actor tree reported yet.</p>
       )}
+      {!tree && worker.actor_tree !== null && <p class="faint">It has reported no actors yet.</p>}
     </article>
   )
 }
