@@ -7,6 +7,7 @@ import { factsOf } from './refusal.ts'
 import type { FieldError, RefusalFacts } from './refusal.ts'
 
 const ERRORS_MAX = 20
+const DETAIL_CHARS = 300
 const RETRY_AFTER_SECONDS = '2'
 
 /** A problem document of RFC 9457. */
@@ -65,7 +66,7 @@ const RULES: Rule[] = [
     when: bySqlState(/^(57014|55P03|40001|40P01)$/),
     verdict: () => ({ status: 503, detail: 'The database took too long. Ask for less, or try again soon.', ...later }),
   },
-  { when: isOfCaller, verdict: (error) => ({ ...factsOf(error), status: (error as Error & { statusCode: number }).statusCode, detail: error.message }) },
+  { when: isOfCaller, verdict: (error) => ({ ...factsOf(error), status: (error as Error & { statusCode: number }).statusCode, detail: error.message.slice(0, DETAIL_CHARS) }) },
 ]
 
 /** The problem that an error is to the caller. It never tells a stack, a statement or another tenant's existence. */
