@@ -30,12 +30,12 @@ export async function contest(contestant: Contestant): Promise<void> {
       void stop().then(() => {
         const { user, system } = process.cpuUsage()
         process.send?.({ cpuSeconds: (user + system) / 1e6 })
-        if (process.connected) process.disconnect()
+        process.disconnect?.()
       })
     })
     return
   }
-  if (process.connected) process.disconnect()
+  process.disconnect?.()
 }
 
 /** Loads a peer from bench/peers, where it is installed apart from the product. */

@@ -96,7 +96,10 @@ class WorkerHost implements Worker {
           abandonChildren: () => this.#abandonChildren(),
           restartChild: ({ event }) => queueMicrotask(() => this.#restartChild(event as CrashEvent)),
           drainChildren: () => void this.#drainChildren(),
-          signOff: () => this.#stopServices(),
+          signOff: () => {
+            this.#stopServices()
+            for (const supervisor of this.#supervisors) supervisor.stop()
+          },
         },
         guards: { budgetIsSpent: ({ event }) => this.#counter((event as CrashEvent).actorId).isSpent(performance.now()) },
       }),
