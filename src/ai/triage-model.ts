@@ -8,7 +8,7 @@ import { OrganizationCache } from './organization-cache.ts'
 import type { Reader } from './reader.ts'
 
 /** The newest labelled tickets that a model learns from: beyond these accuracy grows slowly and time does not. */
-export const MAX_TRAINING_ROWS = 2_000
+const MAX_TRAINING_ROWS = 2_000
 /** A model is learned again when the labelled tickets have grown by this share, or by this many in a young organisation. */
 const GROWTH_SHARE = 0.1
 const GROWTH_ROWS = 5

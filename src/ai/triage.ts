@@ -61,7 +61,7 @@ interface Decision {
 }
 
 /** The surest label, or none: then the explanation says why, and what came nearest. */
-export function decide(classifier: TextClassifier | null, text: string): Decision {
+function decide(classifier: TextClassifier | null, text: string): Decision {
   if (!classifier) return { label: null, confidence: null, explanation: { reason: 'nothing to tell apart yet' } }
   const ranked = classifier.rank(text)
   const best = ranked[0]

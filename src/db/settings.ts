@@ -3,7 +3,7 @@ import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 /** `apply` writes to the ticket, `suggest` shows to the agent, `silent` only records. */
-export const AI_MODES = ['apply', 'suggest', 'silent'] as const
+const AI_MODES = ['apply', 'suggest', 'silent'] as const
 const mode = z.enum(AI_MODES)
 
 const settingsRow = z.object({

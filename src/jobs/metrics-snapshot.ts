@@ -4,7 +4,7 @@ import type { JobType } from './job-type.ts'
 import { TICKET_BACKOFF } from './ticket-job.ts'
 
 /** A slot is this long, and begins at a multiple of it (UTC). */
-export const SLOT_MINUTES = 5
+const SLOT_MINUTES = 5
 const WINDOW_DAYS = 30
 
 const payload = z.strictObject({})

@@ -4,7 +4,7 @@ import type { Citation, SmartReply, SolvedTicket } from '#db/suggestions.ts'
 import { bestPassage } from './passages.ts'
 import type { Hit, SearchIndex } from './search-index.ts'
 
-export const REPLY_MODEL = 'reply-extractive-1'
+const REPLY_MODEL = 'reply-extractive-1'
 
 /** Below this relevance a source is foreign to the ticket: six of seven foreign queries end here, one in twelve answerable ones. */
 export const RELEVANCE_FLOOR = 0.1

@@ -20,7 +20,7 @@ export interface History {
   mode: 'resume' | 'new_cycle'
 }
 
-export interface Breach {
+interface Breach {
   at: number
   reason: 'due' | 'retroactive'
 }

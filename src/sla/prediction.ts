@@ -1,10 +1,10 @@
 import type { Reading } from './cycles.ts'
 
 /** Fewer past clocks than this say nothing about the next one. */
-export const MIN_HISTORY = 30
+const MIN_HISTORY = 30
 
 /** What a risk was computed from. */
-export type RiskBasis = 'history' | 'elapsed_share' | 'breached' | 'no_policy' | 'no_running_clock'
+type RiskBasis = 'history' | 'elapsed_share' | 'breached' | 'no_policy' | 'no_running_clock'
 
 export interface Risk {
   /** Probability of missing the target, 0 to 1; null where there is nothing to miss. */

@@ -67,7 +67,7 @@ export function simulate(asked: Simulation): Simulated {
   }
 }
 
-export function isoInstant(milliseconds: number): string {
+function isoInstant(milliseconds: number): string {
   return Temporal.Instant.fromEpochMilliseconds(Math.round(milliseconds)).toString()
 }
 
