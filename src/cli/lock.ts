@@ -1,10 +1,9 @@
-import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ConfigError } from '#config.ts'
 import { Refusal } from './failure.ts'
+import { bornAt } from './process-facts.ts'
 
 /** How long a start waits for an owner that may be about to go, and for one that says that it is stopping. */
 const GRACE_MS = 1_500
@@ -114,17 +113,4 @@ function isAlive({ pid, born }: Owner): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
   }
   return bornAt(pid) === born
-}
-
-/** When a process began, in words that are the same each time one asks: by the kernel's clock, or as ps says. */
-function bornAt(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    // A zombie holds nothing any more; its parent has not yet heard of its end.
-    return state === 'Z' ? 'dead' : `${boot}/${fields[18]}`
-  } catch {
-    return spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim() ?? ''
-  }
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { readConfig } from '#config.ts'
 import { requireOwnerUrl } from './connection.ts'
-import { examples, print } from './output.ts'
+import { examples, print, sayer } from './output.ts'
 import { listenForStop, whenAborted } from './stop.ts'
 
 export function serveCommand(): Command {
@@ -18,7 +18,8 @@ export function serveCommand(): Command {
 async function serve({ json }: { json?: boolean }): Promise<void> {
   const config = readConfig()
   const stop = listenForStop()
-  const { startApi } = await import('./api.ts')
+  const [{ startApi }, { ensureConsole }] = await Promise.all([import('./api.ts'), import('./console.ts')])
+  await ensureConsole(sayer(json))
   const api = await startApi(config, await requireOwnerUrl(config))
   print(json, { url: api.url, console: `${api.url}/console`, pid: process.pid }, () => `Serving ${api.url} (console: ${api.url}/console).`)
   await whenAborted(stop.asked)

@@ -1,3 +1,5 @@
+import { bornAt, isStill, nameOf, parentOf } from './process-facts.ts'
+
 /** Ctrl-C reaches a program by several ways at once (the terminal, npm, the launcher); within this time it is one Ctrl-C. */
 const SAME_SIGNAL_MS = 500
 const PARENT_CHECK_MS = 250
@@ -37,18 +39,26 @@ export function whenAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
-/** A launcher or a supervisor holds a channel that closes with it. npm holds none, so its process number is watched. */
+/** A launcher or a supervisor holds a channel that closes with it. npm holds none, so it is watched by its number. */
 function onParentGone(gone: () => void): void {
   if (process.channel) {
     process.once('disconnect', gone)
     process.channel.unref()
-  } else if (process.env['npm_lifecycle_event'] !== undefined && process.platform !== 'win32') {
-    const parent = process.ppid
+  } else if (process.env['npm_lifecycle_event'] !== undefined) {
+    const launchers = npmAncestors()
     const timer = setInterval(() => {
-      if (process.ppid === parent) return
+      if (launchers.every(({ pid, born }) => isStill(pid, born))) return
       clearInterval(timer)
       gone()
     }, PARENT_CHECK_MS)
     timer.unref()
   }
+}
+
+/** npm, and the shell between it and this program, where that shell has not given way to it. */
+function npmAncestors(): { pid: number; born: string }[] {
+  const parent = process.ppid
+  const pids = [parent]
+  if (/^(sh|bash|dash|ash|busybox|zsh)$/.test(nameOf(parent))) pids.push(parentOf(parent))
+  return pids.map((pid) => ({ pid, born: bornAt(pid) })).filter(({ pid, born }) => pid > 1 && born !== '')
 }

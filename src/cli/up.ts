@@ -69,13 +69,13 @@ interface Desk {
   postgresPid: number | undefined
 }
 
-/** Starts one after the other, and loads the API's code while PostgreSQL starts. */
+/** Starts one after the other, and loads the API's code and bundles the console while PostgreSQL starts. */
 async function startAll({ config, say, stop, running }: Start): Promise<Desk> {
   const lock = await takeLock(config.ATUM_DATA_DIR, say)
   running.defer(() => lock.release())
   await checkPort(config)
   stop.asked.addEventListener('abort', () => void lock.announceStop().catch(() => {}))
-  const code = Promise.all([import('./api.ts'), import('./prepare.ts')])
+  const code = Promise.all([import('./api.ts'), import('./prepare.ts'), import('./console.ts').then(({ ensureConsole }) => ensureConsole(say))])
   code.catch(() => {})
 
   const { ownerUrl, postgresPid } = await startDatabase({ config, say, stop, running })
@@ -148,7 +148,7 @@ function announce({ url, demo, workerPid, postgresPid, seconds, config, json }: 
     demo_file: demo ? join(config.ATUM_DATA_DIR, 'demo.json') : null,
   }
   if (json) return void process.stdout.write(`${JSON.stringify(facts)}\n`)
-  const width = Math.max(0, ...(demo?.users.map((user) => user.email.length) ?? []))
+  const width = Math.max(0, ...(demo ? [demo.operator, ...demo.users] : []).map((user) => user.email.length))
   const signIn = (role: string, { email, password }: { email: string; password: string }): string => `  ${role.padEnd(14)}  ${email.padEnd(width)}  ${password}`
   const lines = [
     '',
