@@ -41,9 +41,12 @@ export async function listJobs(db: CommonQueryMethods, filter: JobFilter, page: 
      order by id desc limit ${page.limit}`)
 }
 
-/** A job, or null where the caller may see none with this id. */
-export async function findJob(db: CommonQueryMethods, id: number): Promise<JobRow | null> {
-  return db.maybeOne(sql.type(jobRow)`select ${jobColumns} from job_queue where id = ${id}`)
+const jobDetailRow = jobRow.extend({ progress: z.unknown() })
+export type JobDetailRow = z.infer<typeof jobDetailRow>
+
+/** A job with what its handler reports, or null where the caller may see none with this id. */
+export async function findJob(db: CommonQueryMethods, id: number): Promise<JobDetailRow | null> {
+  return db.maybeOne(sql.type(jobDetailRow)`select ${jobColumns}, progress from job_queue where id = ${id}`)
 }
 
 /** The jobs with these ids, in the order of their ids. */
@@ -58,15 +61,16 @@ export async function listJobEvents(db: CommonQueryMethods, jobId: number, page:
       from job_events where job_id = ${jobId} and seq > ${page.after}::int8 order by seq limit ${page.limit}`)
 }
 
-const waitingRow = z.object({ due_at: z.date().nullable(), paused: z.boolean(), without_worker: z.boolean() })
+const waitingRow = z.object({ due_at: z.date().nullable(), blocked_by: z.number(), paused: z.boolean(), without_worker: z.boolean() })
 
 /**
- * Why a job waits, by what CLAIM itself asks: whether it is due, whether its queue is paused, whether an active worker
- * serves the queue. Null where it does not wait.
+ * Why a job waits, by what CLAIM itself asks: whether it is due, waits for other jobs, has a queue that is paused, or
+ * one that no active worker serves. Null where it does not wait.
  */
 export async function findWaitingFacts(db: CommonQueryMethods, id: number): Promise<z.infer<typeof waitingRow> | null> {
   return db.maybeOne(sql.type(waitingRow)`
     select case when run_after > now() then run_after end as due_at,
+           blocked_by,
            exists (select from queues where queues.name = job.queue and paused_at is not null) as paused,
            not exists (select from workers where workers.status = 'active' and job.queue = any(workers.queues)) as without_worker
       from job_queue job where id = ${id} and status in ('queued', 'retried')`)
@@ -92,13 +96,13 @@ const oldestRow = z.object({ queue: z.string(), seconds: z.number() })
 export async function oldestDue(db: CommonQueryMethods): Promise<readonly z.infer<typeof oldestRow>[]> {
   return db.any(sql.type(oldestRow)`
     with recursive lane as (
-      (select queue, tenant, priority, run_after from job_ready order by queue, tenant, priority, run_after limit 1)
+      (select queue, tenant, priority, limit_key, run_after from job_ready order by queue, tenant, priority, limit_key, run_after limit 1)
       union all
-      select next.queue, next.tenant, next.priority, next.run_after
+      select next.queue, next.tenant, next.priority, next.limit_key, next.run_after
         from lane cross join lateral (
-          select queue, tenant, priority, run_after from job_ready
-           where (queue, tenant, priority) > (lane.queue, lane.tenant, lane.priority)
-           order by queue, tenant, priority, run_after limit 1
+          select queue, tenant, priority, limit_key, run_after from job_ready
+           where (queue, tenant, priority, limit_key) > (lane.queue, lane.tenant, lane.priority, lane.limit_key)
+           order by queue, tenant, priority, limit_key, run_after limit 1
         ) as next
     )
     select queue, extract(epoch from now() - min(run_after))::float8 as seconds from lane where run_after <= now() group by queue`)

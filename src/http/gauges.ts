@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { countJobsByType, oldestDue } from '#db/job-lists.ts'
 import { isSchemaBehind } from '#db/errors.ts'
@@ -19,6 +20,8 @@ export interface GaugeReading {
 }
 
 export function startGauges(database: Database, log: Logger): GaugeReading {
+  const loop = monitorEventLoopDelay()
+  loop.enable()
   let reading: Promise<void> | null = null
   let first: Promise<void> | null = null
 
@@ -34,8 +37,13 @@ export function startGauges(database: Database, log: Logger): GaugeReading {
       first ??= refresh()
       await Promise.race([first, pause(PATIENCE_MS, undefined, { ref: false })])
       readPools(database)
+      metrics.eventLoopLag.set(loop.percentile(99) / 1e9)
+      loop.reset()
     },
-    stop: () => clearInterval(timer),
+    stop: () => {
+      clearInterval(timer)
+      loop.disable()
+    },
   }
 }
 

@@ -66,7 +66,14 @@ const RULES: Rule[] = [
     when: bySqlState(/^(57014|55P03|40001|40P01)$/),
     verdict: () => ({ status: 503, detail: 'The database took too long. Ask for less, or try again soon.', ...later }),
   },
-  { when: isOfCaller, verdict: (error) => ({ ...factsOf(error), status: (error as Error & { statusCode: number }).statusCode, detail: error.message.slice(0, DETAIL_CHARS) }) },
+  {
+    when: (error) => 'code' in error && error.code === 'FST_ERR_HANDLER_TIMEOUT',
+    verdict: () => ({ status: 503, detail: 'The answer took too long. Ask for less, or try again soon.', ...later }),
+  },
+  {
+    when: isOfCaller,
+    verdict: (error) => ({ ...factsOf(error), status: (error as Error & { statusCode: number }).statusCode, detail: error.message.slice(0, DETAIL_CHARS) }),
+  },
 ]
 
 /** The problem that an error is to the caller. It never tells a stack, a statement or another tenant's existence. */

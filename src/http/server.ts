@@ -33,6 +33,8 @@ import { accessTokens } from './tokens.ts'
 const PREFIX = '/api/v1'
 const REQUEST_TIMEOUT_MS = 30_000
 const KEEP_ALIVE_MS = 72_000
+/** A database that neither answers nor refuses must not hold a caller for ever. */
+const HANDLER_TIMEOUT_MS = 30_000
 
 export interface ServerDeps {
   config: Config
@@ -61,6 +63,7 @@ export async function buildServer({ config, database, secret, log, consoleDirect
     bodyLimit: LIMITS.BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    handlerTimeout: HANDLER_TIMEOUT_MS,
     return503OnClosing: false,
     genReqId: ({ headers }) => /^[\w-]{8,64}$/.exec(String(headers['x-request-id'] ?? ''))?.[0] ?? randomUUID(),
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),

@@ -73,7 +73,10 @@ test('of two exchanges at once one wins', async () => {
   const user = await createUser(database, 'agent', organization)
   const { refresh_token } = (await post('login', { email: user.email, password: PASSWORD })).body!
   const statuses = (await Promise.all([post('refresh', { refresh_token }), post('refresh', { refresh_token })])).map(({ status }) => status)
-  assert.deepEqual(statuses.toSorted((a, b) => a - b), [200, 401])
+  assert.deepEqual(
+    statuses.toSorted((a, b) => a - b),
+    [200, 401],
+  )
 })
 
 test('who signs out, or is no longer active, cannot go on', async () => {

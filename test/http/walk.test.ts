@@ -33,7 +33,10 @@ const operations = Object.entries(openapi.paths).flatMap(([path, methods]) =>
 const pathTo = (path: string, id: string | number) => path.replaceAll(/\{\w+\}/g, encodeURIComponent(id))
 const knownId = (path: string) => (path.includes('/tickets/') ? ticket : path.includes('/queues/') ? 'default' : job)
 
-async function refuses(what: string, request: { method: string; url: string; token?: string; body?: string | Buffer; type?: string; headers?: Record<string, string> }) {
+async function refuses(
+  what: string,
+  request: { method: string; url: string; token?: string; body?: string | Buffer; type?: string; headers?: Record<string, string> },
+) {
   const response = await app.inject({
     method: request.method as 'GET',
     url: request.url,
@@ -74,7 +77,11 @@ for (const { path, method, operation, name } of operations) {
         .setIssuer('atum-desk')
         .setExpirationTime('-1s')
         .sign(new TextEncoder().encode(SECRET))
-      for (const [what, headers] of Object.entries({ none: {}, garbage: { authorization: 'Bearer garbage' }, expired: { authorization: `Bearer ${expired}` } })) {
+      for (const [what, headers] of Object.entries({
+        none: {},
+        garbage: { authorization: 'Bearer garbage' },
+        expired: { authorization: `Bearer ${expired}` },
+      })) {
         const { status } = await refuses(`token: ${what}`, { method, url, headers })
         assert.equal(status, 401)
       }
@@ -92,7 +99,7 @@ for (const { path, method, operation, name } of operations) {
   for (const { name: parameter } of (operation.parameters ?? []).filter((each) => each.in === 'query')) {
     test(`${name} refuses a ${parameter} that is none`, async () => {
       const free = parameter === 'q' || parameter === 'job_type' || parameter === 'queue'
-      for (const value of free ? ['', '%00', `${'x'.repeat(300)}`] : ['', '%00', 'garbage', '-1', '1e99', '[]', `${'9'.repeat(40)}`]) {
+      for (const value of free ? ['', '%00', 'x'.repeat(300)] : ['', '%00', 'garbage', '-1', '1e99', '[]', '9'.repeat(40)]) {
         await send(`${parameter}=${value}`, { url: `${url}?${parameter}=${value}` })
       }
       await send(`${parameter} twice`, { url: `${url}?${parameter}=a&${parameter}=b` })
@@ -102,7 +109,17 @@ for (const { path, method, operation, name } of operations) {
   if (/\{/.test(path)) {
     test(`${name} finds nothing under ids that are unknown, garbage or somebody else's`, async () => {
       const body = operation.requestBody && path.endsWith('/comments') ? JSON.stringify({ content: 'x' }) : undefined
-      for (const id of [randomUUID(), 'garbage', '999999999', '99999999999999999999999', "' or 1=1 --", '../../etc/passwd', '%00', '\u{1f600}', 'x'.repeat(200)]) {
+      for (const id of [
+        randomUUID(),
+        'garbage',
+        '999999999',
+        '99999999999999999999999',
+        "' or 1=1 --",
+        '../../etc/passwd',
+        '%00',
+        '\u{1f600}',
+        'x'.repeat(200),
+      ]) {
         await send(`id ${id}`, { url: pathTo(path, id), ...(body ? { body } : {}) })
       }
       await send('bad escape', { url: path.replace(/\{\w+\}/, '%zz'), ...(body ? { body } : {}) })

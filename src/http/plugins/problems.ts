@@ -34,12 +34,14 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     metrics.errors.inc({ error_type: problem.status === 503 ? 'unavailable' : 'fault', endpoint })
     request.log[problem.status === 503 ? 'warn' : 'error']({ err: thrown, request_id: request.id, endpoint }, 'a request failed')
   }
-  return reply
-    .code(problem.status)
-    .headers(headers)
-    // A path that the router cannot read comes here without passing a hook.
-    .header('x-request-id', request.id)
-    .type('application/problem+json')
-    .serializer((body: unknown) => JSON.stringify(body))
-    .send(problem)
+  return (
+    reply
+      .code(problem.status)
+      .headers(headers)
+      // A path that the router cannot read comes here without passing a hook.
+      .header('x-request-id', request.id)
+      .type('application/problem+json')
+      .serializer((body: unknown) => JSON.stringify(body))
+      .send(problem)
+  )
 }

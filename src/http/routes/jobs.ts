@@ -61,7 +61,8 @@ export const jobRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
       const { id } = request.params
       const job = await inScope(database, identityOf(request), (tx) => findJob(tx, id))
       if (!job) throw notFound('job')
-      return { ...showJob(job), allowed_events: eventsIn(job.status), waiting_because: await waitingBecause(database.system, id), progress: null }
+      const { progress, ...row } = job
+      return { ...showJob(row), allowed_events: eventsIn(job.status), waiting_because: await waitingBecause(database.system, id), progress }
     },
   )
 
@@ -90,6 +91,7 @@ async function waitingBecause(db: CommonQueryMethods, id: number): Promise<strin
   if (!facts) return null
   const reasons = [
     facts.due_at && `it is not due before ${facts.due_at.toISOString()}`,
+    facts.blocked_by > 0 && `it waits for ${facts.blocked_by} other job${facts.blocked_by === 1 ? '' : 's'}`,
     facts.paused && 'its queue is paused',
     facts.without_worker && 'no active worker serves its queue',
   ].filter((reason) => typeof reason === 'string')
