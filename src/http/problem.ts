@@ -52,7 +52,7 @@ const RULES: Rule[] = [
     }),
   },
   {
-    when: (error) => error instanceof InvalidInputError || bySqlState(/^22/)(error),
+    when: (error) => isInvalidInput(error) || bySqlState(/^22/)(error),
     verdict: () => ({ status: 400, detail: 'A value cannot be stored or compared as it stands.' }),
   },
   { when: isRowSecurity, verdict: () => ({ status: 404, detail: 'There is no such thing.' }) },
@@ -102,6 +102,11 @@ function fault(): Verdict {
 function isOfCaller(error: Error): boolean {
   const status = 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 0
   return (status >= 400 && status < 500) || (status === 503 && Object.keys(factsOf(error)).length > 0)
+}
+
+/** Slonik wraps 22P02 without its code, in the class with which it complains of our own mistakes, in sentences with a full stop. */
+function isInvalidInput(error: Error): boolean {
+  return error instanceof InvalidInputError && !error.message.endsWith('.')
 }
 
 function isRowSecurity(error: Error): boolean {

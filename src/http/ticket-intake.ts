@@ -11,10 +11,11 @@ import { jobTypes, TICKET_JOB_TYPES } from '#jobs/registry.ts'
 
 /** Writes a ticket and enqueues the jobs that it causes, in the caller's transaction: both are there, or neither is. */
 export async function takeIn(tx: DatabaseTransactionConnection, organizationId: string, wanted: NewTicket): Promise<{ ticket: TicketRow; queues: string[] }> {
-  const ticket = await insertTicket(tx, wanted)
   // Taken down to an older version, the database has no jobs; tickets are taken in all the same.
-  if (!(await hasJobEngine(tx))) return { ticket, queues: [] }
-  const jobs = jobsOf(ticket.id, organizationId, await readSettings(tx))
+  const settings = (await hasJobEngine(tx)) ? await readSettings(tx) : null
+  // From here on the organisation's next number is locked: nothing but writing is left to do.
+  const ticket = await insertTicket(tx, wanted)
+  const jobs = settings ? jobsOf(ticket.id, organizationId, settings) : []
   await enqueueJobs(tx, jobs)
   return { ticket, queues: jobs.map((job) => job.queue) }
 }

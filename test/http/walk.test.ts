@@ -77,12 +77,8 @@ for (const { path, method, operation, name } of operations) {
         .setIssuer('atum-desk')
         .setExpirationTime('-1s')
         .sign(new TextEncoder().encode(SECRET))
-      for (const [what, headers] of Object.entries({
-        none: {},
-        garbage: { authorization: 'Bearer garbage' },
-        expired: { authorization: `Bearer ${expired}` },
-      })) {
-        const { status } = await refuses(`token: ${what}`, { method, url, headers })
+      for (const bearer of [undefined, 'garbage', expired]) {
+        const { status } = await refuses(`token ${bearer}`, { method, url, ...(bearer === undefined ? {} : { token: bearer }) })
         assert.equal(status, 401)
       }
     })
