@@ -3,6 +3,7 @@ import { VERSION } from '#version.ts'
 import { adminCommand } from './admin.ts'
 import { doctorCommand } from './doctor.ts'
 import { jobsCommand } from './jobs.ts'
+import { machinesCommand } from './machines.ts'
 import { migrateCommand } from './migrate.ts'
 import { queuesCommand } from './queues.ts'
 import { seedCommand } from './seed.ts'
@@ -16,7 +17,18 @@ export function createProgram(): Command {
     .description('A helpdesk whose every background job is a state machine that one can watch, on PostgreSQL alone.')
     .version(VERSION)
     .showHelpAfterError('(--help says more)')
-  for (const command of [upCommand, serveCommand, workCommand, migrateCommand, adminCommand, seedCommand, jobsCommand, queuesCommand, doctorCommand]) {
+  for (const command of [
+    upCommand,
+    serveCommand,
+    workCommand,
+    migrateCommand,
+    adminCommand,
+    seedCommand,
+    jobsCommand,
+    queuesCommand,
+    machinesCommand,
+    doctorCommand,
+  ]) {
     program.addCommand(command())
   }
   return program
