@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import pg from 'pg'
+import { Lanes } from '#actors/lanes.ts'
+import { claimJobs, enqueueJobs, readyLanes, recordMoves } from '#db/jobs.ts'
+import type { ClaimedRow, LaneQuota, Move, NewJob } from '#db/jobs.ts'
+import { listJobEvents, listJobs, oldestDue } from '#db/job-lists.ts'
+import type { JobFilter } from '#db/job-lists.ts'
+import { inOrganization } from '#db/pool.ts'
+import { claim } from '../support/claims.ts'
+import { explain } from '../support/plans.ts'
+import type { Plan } from '../support/plans.ts'
+import { testDatabase } from '../support/database.ts'
+import { createOrganization } from '../support/people.ts'
+
+/** Enough that a plan that reads the whole table shows: it would read these, and nothing here is near them. */
+const FINISHED = 1_000_000
+const WAITING = 100_000
+const HELD = 2_000
+const ENQUEUE_BATCH = 10_000
+const ORGANIZATIONS = 20
+const BATCH = 500
+const ENGINE_TABLES = ['job_queue', 'job_ready', 'job_events', 'job_unique'] as const
+type EngineTable = (typeof ENGINE_TABLES)[number]
+
+const database = await testDatabase()
+const organizations: string[] = []
+let worker = 0
+let held: ClaimedRow[] = []
+
+before(async () => {
+  for (let n = 0; n < ORGANIZATIONS; n += 1) organizations.push((await createOrganization(database)).id)
+  const [registered] = await database.owner<{ id: number }>(
+    `insert into workers (name, host, pid, version, queues) values ('w', 'h', 1, '0', '{default}') returning id`,
+  )
+  worker = registered!.id
+  await fill()
+})
+
+test('a claim reads the jobs that it takes and no others, from one lane or from many', async () => {
+  for (const tenants of [1, 10, ORGANIZATIONS]) {
+    const lanes = await quotas(BATCH, tenants)
+    const plan = await explain(database.system, (db) => claimJobs(db, { queue: 'default', worker, lanes }))
+    assertNoScan(plan)
+    assertIndex(plan, 'job_ready', /^job_ready_pkey$/)
+    assertIndex(plan, 'job_queue', /^job_queue_pkey$/)
+    // Each place is read to be locked, and by its address to be deleted.
+    assertRows(plan, 'job_ready', 2 * BATCH)
+    assertRows(plan, 'job_queue', BATCH)
+    assert.equal(plan.rows, BATCH)
+  }
+})
+
+test('a claim begins at the head that it is given, not at the start of the lane', async () => {
+  const [lane] = await quotas(BATCH, 1)
+  const [row] = await database.owner<{ head: string; behind: number }>(
+    `with head as (select max(run_after) as at from job_ready where tenant = $1)
+     select at::text as head, (select count(*)::int from job_ready where tenant = $1 and run_after >= at) as behind from head`,
+    [lane!.tenant],
+  )
+  const plan = await explain(database.system, (db) => claimJobs(db, { queue: 'default', worker, lanes: [{ ...lane!, after: row!.head, limit: WAITING }] }))
+  assert.ok(row!.behind < WAITING / ORGANIZATIONS / 2, 'the head stands far behind the start')
+  assert.equal(plan.rows, row!.behind)
+  assertRows(plan, 'job_ready', 2 * row!.behind)
+})
+
+test('recording successes that are alike touches their rows only', async () => {
+  for (const count of [8, BATCH, HELD]) {
+    const plan = await explain(database.system, (db) => recordMoves(db, successes(count)))
+    assertNoScan(plan)
+    assertIndex(plan, 'job_queue', /^job_queue_pkey$/)
+    assertRows(plan, 'job_queue', 2 * count)
+    assertRows(plan, 'job_unique', count)
+    assert.equal(plan.rows, count)
+  }
+})
+
+test('recording moves of every other kind touches their rows and places only', async () => {
+  for (const count of [1, BATCH, HELD]) {
+    const plan = await explain(database.system, (db) => recordMoves(db, successes(count).map(failed)))
+    assertNoScan(plan)
+    assertIndex(plan, 'job_queue', /^job_queue_pkey$/)
+    assertRows(plan, 'job_queue', 2 * count)
+    assert.equal(plan.rows, count)
+  }
+})
+
+test('cancelling what waits finds its place in the lanes by the key', async () => {
+  const moves = await cancellations(BATCH)
+  const plan = await explain(database.system, (db) => recordMoves(db, moves))
+  assertNoScan(plan)
+  assertRows(plan, 'job_ready', BATCH)
+  assertRows(plan, 'job_unique', BATCH)
+  assert.equal(plan.rows, BATCH)
+})
+
+test('the lanes are found by one step each, whatever waits in them', async () => {
+  const plan = await explain(database.system, (db) => readyLanes(db, 'default', 1_000))
+  assertNoScan(plan)
+  assert.equal(plan.rows, ORGANIZATIONS)
+  assertRows(plan, 'job_ready', 2 * ORGANIZATIONS)
+  assert.ok(plan.blocks < 10 * ORGANIZATIONS, `${plan.blocks} blocks for ${ORGANIZATIONS} lanes`)
+})
+
+test('the oldest due job of each queue costs one step a lane', async () => {
+  const plan = await explain(database.system, (db) => oldestDue(db))
+  assertNoScan(plan)
+  assertRows(plan, 'job_ready', 2 * ORGANIZATIONS)
+})
+
+test('enqueueing reads no table, with keys or without', async () => {
+  for (const keyed of [false, true]) {
+    const jobs = Array.from({ length: BATCH }, (_, n) => newOne(n, keyed ? `new key ${n}` : null))
+    const plan = await explain(database.system, (db) => enqueueJobs(db, jobs))
+    for (const table of ENGINE_TABLES) assertRows(plan, table, 0)
+    assert.equal(plan.rows, BATCH)
+  }
+})
+
+test('the first page of jobs, and the page behind a cursor, read no more than a page', async () => {
+  for (const before of [null, FINISHED / 2]) {
+    const plan = await explain(database.system, (db) => listJobs(db, filter({}), { before, limit: 51 }))
+    assertNoScan(plan)
+    assertRows(plan, 'job_queue', 51)
+  }
+})
+
+test('the first page of an organisation reads its jobs only, for a tenant as for an operator', async () => {
+  const wanted = filter({ organization_id: organizations[3]! })
+  const operator = await explain(database.system, (db) => listJobs(db, wanted, { before: null, limit: 51 }))
+  const plans = [
+    operator,
+    await inOrganization(database.app, organizations[3]!, (tx) => explain(tx, (db) => listJobs(db, filter({}), { before: null, limit: 51 }))),
+  ]
+  for (const plan of plans) {
+    assertNoScan(plan)
+    assertRows(plan, 'job_queue', 51 * ORGANIZATIONS)
+  }
+})
+
+test('the first page of a state that jobs stand in is read from the newest down and stops when it is full', async () => {
+  for (const status of ['queued', 'done'] as const) {
+    const plan = await explain(database.system, (db) => listJobs(db, filter({ status }), { before: null, limit: 51 }))
+    assertNoScan(plan)
+    assertRows(plan, 'job_queue', WAITING + HELD + 51)
+  }
+})
+
+test('a text that many jobs have is found without reading on behind a full page', async () => {
+  const plan = await explain(database.system, (db) => listJobs(db, filter({ q: 'Marker' }), { before: null, limit: 51 }))
+  assertNoScan(plan)
+  assertRows(plan, 'job_queue', 51)
+})
+
+test("a job's log is read by its key, in each day's partition", async () => {
+  const plan = await explain(database.system, (db) => listJobEvents(db, held[0]!.id, { after: 0, limit: 51 }))
+  assertNoScan(plan)
+  assertRows(plan, 'job_events', 51)
+})
+
+const filter = (wanted: Partial<JobFilter>): JobFilter => ({
+  status: null,
+  job_type: null,
+  queue: null,
+  organization_id: null,
+  locked_by: null,
+  ticket_id: null,
+  q: null,
+  created_after: null,
+  created_before: null,
+  ...wanted,
+})
+
+/** What a supervisor would claim now, from the lanes of so many organisations. */
+async function quotas(limit: number, tenants = ORGANIZATIONS): Promise<LaneQuota[]> {
+  const lanes = new Lanes()
+  lanes.renew((await readyLanes(database.system, 'default', 1_000)).slice(0, tenants), performance.now())
+  return lanes.plan(limit, performance.now())
+}
+
+/** START and SUCCEED of jobs that the worker holds. */
+function successes(count: number): Move[] {
+  return held.slice(0, count).map(({ id, version }) => ({
+    id,
+    version,
+    standing: { state: 'done', context: { attempt: 1, max_attempts: 3, delay_ms: 0, worker: null, last_error: null } },
+    transitions: [
+      { event: 'START', from: 'claimed', to: 'running', attempt: 1, worker },
+      { event: 'SUCCEED', from: 'running', to: 'done', attempt: 1, worker },
+    ],
+  }))
+}
+
+const failed = (move: Move): Move => ({
+  ...move,
+  standing: { state: 'retried', context: { attempt: 1, max_attempts: 3, delay_ms: 1_000, worker: null, last_error: 'Error: no' } },
+  transitions: [move.transitions[0]!, { event: 'FAIL', from: 'running', to: 'retried', attempt: 1, worker }],
+})
+
+/** CANCEL of jobs that wait, from somewhere in the middle of the lanes. */
+async function cancellations(count: number): Promise<Move[]> {
+  const rows = await database.owner<{ id: string }>(`select job_id as id from job_ready order by job_id offset ${WAITING / 2} limit ${count}`)
+  return rows.map((row) => ({
+    id: Number(row.id),
+    version: 1,
+    standing: { state: 'cancelled', context: { attempt: 0, max_attempts: 3, delay_ms: 0, worker: null, last_error: null } },
+    transitions: [{ event: 'CANCEL', from: 'queued', to: 'cancelled', attempt: 0, worker: null }],
+  }))
+}
+
+/** A sequential scan of a partition that is empty yet is no fault. */
+function assertNoScan(plan: Plan): void {
+  const scans = plan.scans().filter((scan) => scan.kind === 'Seq Scan' && scan.rows > 0 && ENGINE_TABLES.some((table) => table === scan.table))
+  assert.deepEqual(scans, [], 'a whole table is read')
+}
+
+function assertIndex(plan: Plan, table: EngineTable, index: RegExp): void {
+  const used = plan.scans().filter((scan) => scan.table === table && scan.index !== null)
+  assert.ok(used.length > 0, `no index of ${table} is used`)
+  for (const scan of used) assert.match(scan.index!, index)
+}
+
+function assertRows(plan: Plan, table: EngineTable, atMost: number): void {
+  const read = plan.rowsRead(table)
+  assert.ok(read <= atMost, `${read} rows of ${table} are read, at most ${atMost} should be`)
+}
+
+/** Months of work behind, an afternoon ahead, and some jobs in a worker's hands. */
+async function fill(): Promise<void> {
+  await fillFinished()
+  for (let at = 0; at < WAITING + HELD; at += ENQUEUE_BATCH) {
+    const batch = Array.from({ length: Math.min(ENQUEUE_BATCH, WAITING + HELD - at) }, (_, n) => newOne(at + n, `key ${at + n}`))
+    await enqueueJobs(database.system, batch)
+  }
+  held = await claim(database.system, { queue: 'default', worker, limit: HELD })
+  await database.owner('vacuum analyze')
+}
+
+/** Written behind the machine's back, triggers off, as only the owner may. */
+async function fillFinished(): Promise<void> {
+  const client = new pg.Client({ connectionString: database.ownerUrl })
+  await client.connect()
+  await client.query('set session_replication_role = replica')
+  await client.query(
+    `with finished as (
+       insert into job_queue (organization_id, job_type, queue, status, version, attempt, max_attempts, payload, finished_at)
+       select ($1::uuid[])[n % ${ORGANIZATIONS} + 1], 'PROBE', 'default', 'done', 4, 1, 3, '{"marker": "a marker of some length"}', now()
+         from generate_series(1, ${FINISHED}) as n
+       returning id, organization_id
+     )
+     insert into job_events (job_id, seq, event, to_state, attempt, organization_id) select id, 1, 'ENQUEUE', 'queued', 0, organization_id from finished`,
+    [organizations],
+  )
+  await client.end()
+}
+
+const newOne = (n: number, unique_key: string | null): NewJob => ({
+  organization_id: organizations[n % ORGANIZATIONS]!,
+  job_type: 'PROBE',
+  queue: 'default',
+  max_attempts: 3,
+  payload: { marker: 'a marker of some length' },
+  unique_key,
+})
