@@ -10,6 +10,10 @@ create type job_event as enum ('ENQUEUE', 'CLAIM', 'START', 'SUCCEED', 'FAIL', '
 --   run_after         earliest start; the database's clock decides when it has come
 --   locked_by/_at     the worker that holds the job and since when; null unless claimed or running
 --   unique_key        while a job with this type and key is live, there is no second one
+--   limit_key, limit_max  at most limit_max jobs of the organisation with this key are held at a time
+--   blocked_by        how many jobs it still waits for; until it is 0 the job stands in no lane
+--   has_dependents    others wait for this one
+--   progress          what the handler reports while it runs: { "share": 0 to 1, "note": text }
 --   cancel_requested_at  an operator asked to cancel a job that a worker holds; the worker aborts the handler, then records CANCEL
 -- No index names a column that a transition changes: a transition is a heap-only update, and costs no index entry. What
 -- may be claimed stands in job_ready instead.
@@ -28,6 +32,11 @@ create table job_queue (
   locked_at timestamptz,
   cancel_requested_at timestamptz,
   unique_key text check (length(unique_key) <= 200),
+  limit_key text check (length(limit_key) between 1 and 200),
+  limit_max integer check (limit_max between 1 and 10000),
+  blocked_by integer not null default 0 check (blocked_by >= 0),
+  has_dependents boolean not null default false,
+  progress jsonb,
   payload jsonb not null default '{}',
   result jsonb,
   last_error text,
@@ -41,16 +50,18 @@ create table job_queue (
 create index job_queue_of_organization on job_queue (organization_id, id);
 
 -- job_ready: the jobs in queued and retried, and nothing else, in the order in which they are claimed: a lane is an
--- organisation's jobs of one priority in one queue, the longest due first. ENQUEUE adds a row, CLAIM deletes it.
--- tenant is the organisation, or zeros for a job of the installation.
+-- organisation's jobs of one priority and one limit in one queue, the longest due first. ENQUEUE adds a row, CLAIM deletes
+-- it. tenant is the organisation, or zeros for a job of the installation; limit_key is '' for a job without one.
 create table job_ready (
   queue text collate "C" not null,
   tenant uuid not null,
   priority smallint not null,
+  limit_key text collate "C" not null default '',
+  limit_max integer,
   run_after timestamptz not null,
   job_id bigint not null,
   state job_status not null check (state in ('queued', 'retried')),
-  primary key (queue, tenant, priority, run_after, job_id)
+  primary key (queue, tenant, priority, limit_key, run_after, job_id)
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 
 -- job_unique: the keys of live jobs, per organisation and type. A row goes when its job ends.
@@ -61,6 +72,26 @@ create table job_unique (
   job_id bigint not null,
   primary key (tenant, job_type, unique_key)
 );
+
+-- job_slots: who takes up a limit. A held job has a row for its key's limit and one for its queue's, where there are such;
+-- a job without limits has none, and pays for none. The name is "key TENANT KEY" or "queue NAME".
+create table job_slots (
+  job_id bigint not null,
+  name text collate "C" not null,
+  primary key (job_id, name)
+);
+create index job_slots_by_name on job_slots (name);
+
+-- job_dependencies: who still waits for whom. 'cancel': the waiting job is cancelled where the other one fails or is
+-- cancelled; 'run': it runs when the other one has ended, however.
+create table job_dependencies (
+  job_id bigint not null,
+  depends_on bigint not null,
+  on_failure text not null check (on_failure in ('cancel', 'run')),
+  tenant uuid not null,
+  primary key (job_id, depends_on)
+);
+create index job_dependencies_of on job_dependencies (depends_on);
 
 -- job_events: one row a transition, in the transaction of the transition; append-only; dropped by whole days.
 create table job_events (
@@ -190,7 +221,11 @@ create policy installation on job_ready to atum_system using (true) with check (
 alter table job_unique enable row level security;
 create policy tenant on job_unique to atum_app using (tenant = bound_organization()) with check (tenant = bound_organization());
 create policy installation on job_unique to atum_system using (true) with check (true);
-grant select, insert, update, delete on job_ready, job_unique to atum_app, atum_system;
+alter table job_dependencies enable row level security;
+create policy tenant on job_dependencies to atum_app using (tenant = bound_organization()) with check (tenant = bound_organization());
+create policy installation on job_dependencies to atum_system using (true) with check (true);
+grant select, insert, update, delete on job_ready, job_unique, job_dependencies to atum_app, atum_system;
+grant select, insert, update, delete on job_slots to atum_system;
 
 alter table job_events enable row level security;
 create policy tenant on job_events to atum_app using (organization_id = bound_organization()) with check (organization_id = bound_organization());
@@ -253,7 +288,7 @@ select ensure_job_event_partitions(14);
 -- Down Migration
 
 alter table tickets drop column time_to_breach_minutes, drop column sla_risk_score;
-drop table org_settings, metrics_snapshots, ticket_kb_suggestions, ai_suggestions, ticket_ai_triage, job_events, job_unique, job_ready, job_queue;
+drop table org_settings, metrics_snapshots, ticket_kb_suggestions, ai_suggestions, ticket_ai_triage, job_events, job_dependencies, job_slots, job_unique, job_ready, job_queue;
 drop function ensure_job_event_partitions(integer);
 drop function drop_job_event_partitions(integer);
 drop type job_event, job_status;

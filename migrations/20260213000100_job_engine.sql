@@ -22,8 +22,16 @@ create index workers_to_rescue on workers (id) where ended_at is not null and re
 create table queues (
   name text primary key check (name ~ '^[a-z][a-z0-9_-]{0,62}$'),
   paused_at timestamptz,
-  concurrency integer not null check (concurrency between 1 and 10000),
-  max_depth integer not null default 1000000 check (max_depth > 0),
+  -- At most this many of its jobs are held at a time, by all workers together; null: no limit but the workers' own.
+  concurrency integer check (concurrency between 1 and 10000),
+  -- At most rate_limit jobs are claimed in rate_period_seconds: a bucket that fills evenly. Null: no limit.
+  rate_limit integer check (rate_limit between 1 and 1000000),
+  rate_period_seconds integer check (rate_period_seconds between 1 and 86400),
+  rate_tokens double precision not null default 0,
+  rate_refilled_at timestamptz not null default now(),
+  -- POST /jobs is refused while more than this wait.
+  max_depth integer not null default 1000000 check (max_depth between 1 and 100000000),
+  constraint rate_is_whole check ((rate_limit is null) = (rate_period_seconds is null)),
   updated_at timestamptz not null default now()
 );
 
@@ -143,15 +151,17 @@ create function follow_waiting_job() returns trigger language plpgsql as $$
 begin
   delete from job_ready
    where queue = old.queue and tenant = coalesce(old.organization_id, '00000000-0000-0000-0000-000000000000')
-     and priority = old.priority and run_after = old.run_after and job_id = old.id;
-  insert into job_ready (queue, tenant, priority, run_after, job_id, state)
-  values (new.queue, coalesce(new.organization_id, '00000000-0000-0000-0000-000000000000'), new.priority, new.run_after, new.id, new.status);
+     and priority = old.priority and limit_key = coalesce(old.limit_key, '') and run_after = old.run_after and job_id = old.id;
+  if new.blocked_by = 0 then
+    insert into job_ready (queue, tenant, priority, limit_key, limit_max, run_after, job_id, state)
+    values (new.queue, coalesce(new.organization_id, '00000000-0000-0000-0000-000000000000'), new.priority, coalesce(new.limit_key, ''), new.limit_max, new.run_after, new.id, new.status);
+  end if;
   return null;
 end
 $$;
 create trigger job_queue_keeps_its_place after update on job_queue for each row
   when (old.version = new.version and new.status in ('queued', 'retried')
-    and (old.queue, old.priority, old.run_after) is distinct from (new.queue, new.priority, new.run_after))
+    and (old.queue, old.priority, old.run_after, old.limit_key) is distinct from (new.queue, new.priority, new.run_after, new.limit_key))
   execute function follow_waiting_job();
 
 -- What in the log breaks the machine's rules. Empty, or there is a fault in the engine.
@@ -202,14 +212,18 @@ select job.id, job.version, 'no log', format('row in %s', job.status)
 union all
 select job.id, job.version, 'waits in no lane', format('row in %s', job.status)
   from job_queue job
- where job.status in ('queued', 'retried') and not exists (
+ where job.status in ('queued', 'retried') and job.blocked_by = 0 and not exists (
    select from job_ready ready
     where ready.queue = job.queue and ready.tenant = coalesce(job.organization_id, '00000000-0000-0000-0000-000000000000')
-      and ready.priority = job.priority and ready.run_after = job.run_after and ready.job_id = job.id and ready.state = job.status)
+      and ready.priority = job.priority and ready.limit_key = coalesce(job.limit_key, '') and ready.run_after = job.run_after and ready.job_id = job.id and ready.state = job.status)
 union all
 select ready.job_id, job.version, 'claimable and not waiting', format('row in %s', job.status)
   from job_ready ready left join job_queue job on job.id = ready.job_id
- where job.status is null or job.status not in ('queued', 'retried');
+ where job.status is null or job.status not in ('queued', 'retried') or job.blocked_by > 0
+union all
+select slot.job_id, job.version, 'slot without a holder', slot.name
+  from job_slots slot left join job_queue job on job.id = slot.job_id
+ where job.status is null or job.status not in ('claimed', 'running');
 
 alter table probe_effects enable row level security;
 create policy tenant on probe_effects to atum_app using (organization_id = bound_organization()) with check (organization_id = bound_organization());

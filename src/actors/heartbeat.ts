@@ -70,7 +70,7 @@ async function loseStray(engine: Engine, worker: number, id: number): Promise<vo
   await engine.database.system.transaction(async (tx) => {
     const row = await lockJob(tx, id)
     if (row?.locked_by !== worker) return
-    const move = moveOf(row, { type: 'LOSE', fault, backoff_ms: 0 }, { details: { error: fault } })
+    const move = moveOf(row, { type: 'LOSE', fault, backoff_ms: 0 }, { details: { error: fault, backoff_ms: 0 } })
     if (move) await recordMoves(tx, [move])
   })
   engine.log.error({ job_id: id }, 'a job without an actor was lost on purpose')

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ClaimedJob, Move } from '#db/jobs.ts'
-import { recordMoves } from '#db/jobs.ts'
+import { recordMoves, recordProgress } from '#db/jobs.ts'
 import { bindOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { backoffMs, DEFAULT_BACKOFF, PermanentFailure } from '#jobs/job-type.ts'
@@ -21,6 +21,9 @@ export interface JobTypeName {
 /** How long an aborted handler may take to come back before its job goes on without it. Its writes never commit then. */
 const ABORT_GRACE_MS = 2_000
 const STACK_CHARS = 4_000
+/** Progress is written at most this often. */
+const PROGRESS_MS = 500
+const PROGRESS_NOTE_CHARS = 200
 
 /** Why a run was broken off from outside. It becomes the job's event. */
 export class Interruption extends Error {
@@ -52,6 +55,7 @@ export class JobActor {
   #started: Promise<boolean> = Promise.resolve(true)
   #standing: JobStanding
   #version: number
+  #progress: { share: number; note: string } | null = null
   /** Milliseconds that the handler took. */
   runMs = 0
 
@@ -145,8 +149,30 @@ export class JobActor {
       payload: payload.data,
       signal: this.#abort.signal,
       read: (work) => this.#transaction(work),
+      progress: (share, note) => this.#noteProgress(share, note),
     }
     return type.run(running)
+  }
+
+  /** Keeps the newest word on progress, and writes it after a while; a job that is over by then has no use for it. */
+  #noteProgress(share: number, note = ''): void {
+    const first = this.#progress === null
+    this.#progress = { share: Math.min(1, Math.max(0, share)), note: note.slice(0, PROGRESS_NOTE_CHARS) }
+    if (first) setTimeout(() => void this.#writeProgress(), PROGRESS_MS)
+  }
+
+  async #writeProgress(): Promise<void> {
+    const progress = this.#progress
+    this.#progress = null
+    if (this.#standing.state !== 'running' || !(await this.#started.catch(() => false))) return
+    const version = this.#version
+    try {
+      const ours = await recordProgress(this.#engine.database.system, { id: this.job.id, version, progress })
+      if (!ours && version === this.#version && this.#standing.state === 'running')
+        this.interrupt('LEASE_LOST', 'the job had moved on when its progress was noted')
+    } catch (error) {
+      if (!isAwayForNow(error)) this.#engine.log.warn({ job_id: this.job.id, err: error }, 'progress could not be noted')
+    }
   }
 
   /** Resolves when the run was interrupted and its handler has had its grace to come back. */
@@ -161,7 +187,7 @@ export class JobActor {
   async #end(outcome: Outcome | Error): Promise<void> {
     if (outcome instanceof Interruption) return this.#endInterrupted()
     if (outcome instanceof Error) return this.#fail(outcome)
-    if (outcome.kind === 'snooze') return this.#finish({ type: 'SNOOZE', delay_ms: outcome.delay_ms })
+    if (outcome.kind === 'snooze') return this.#finish({ type: 'SNOOZE', delay_ms: outcome.delay_ms }, { details: { delay_ms: outcome.delay_ms } })
     try {
       await (outcome.writes ? this.#succeedWith(outcome.writes, outcome.result) : this.#finish({ type: 'SUCCEED' }, { result: outcome.result }))
     } catch (error) {
@@ -175,7 +201,8 @@ export class JobActor {
     if (kind === 'LEASE_LOST') throw new LeaseLost()
     if (kind === 'TIMEOUT') {
       const fault = { class: 'Timeout', message }
-      return this.#finish({ type: 'TIMEOUT', fault, backoff_ms: this.#backoffMs() }, { details: { error: fault } })
+      const backoff_ms = this.#backoffMs()
+      return this.#finish({ type: 'TIMEOUT', fault, backoff_ms }, { details: { error: fault, backoff_ms } })
     }
     return this.#finish({ type: kind }, { details: { reason: message } })
   }
@@ -183,7 +210,8 @@ export class JobActor {
   async #fail(error: Error): Promise<void> {
     const fault = faultOf(error)
     const permanent = error instanceof PermanentFailure
-    await this.#finish({ type: 'FAIL', fault, permanent, backoff_ms: this.#backoffMs() }, { details: { error: fault, permanent } })
+    const backoff_ms = this.#backoffMs()
+    await this.#finish({ type: 'FAIL', fault, permanent, backoff_ms }, { details: { error: fault, permanent, backoff_ms } })
   }
 
   async #finish(event: JobEvent, extra: { result?: unknown; details?: unknown } = {}): Promise<void> {

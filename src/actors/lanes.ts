@@ -8,6 +8,10 @@ const STALE_MS = 1_000
 interface Lane {
   tenant: string
   priority: number
+  limit_key: string
+  limit_max: number | null
+  /** How many more of its jobs may be held. */
+  free: number
   /** No job of the lane that this worker may claim is due before; exact, as PostgreSQL writes it. */
   head: string
   headMs: number
@@ -23,13 +27,17 @@ interface Lane {
 export class Lanes {
   #lanes = new Map<string, Lane>()
   #renewedAt = Number.NEGATIVE_INFINITY
+  #closedUntil = Number.NEGATIVE_INFINITY
   #turn = 0
 
   renew(rows: readonly LaneRow[], now: number): void {
     this.#renewedAt = now
-    this.#lanes = new Map(
-      rows.map((row) => [keyOf(row), { tenant: row.tenant, priority: row.priority, head: row.head, headMs: row.head_ms, dueAt: now + row.due_in_ms }]),
-    )
+    this.#lanes = new Map(rows.map((row) => [keyOf(row), laneOf(row, now)]))
+  }
+
+  /** The queue as a whole gives nothing before `until`: its own limit is reached. */
+  close(until: number): void {
+    this.#closedUntil = until
   }
 
   isStale(now: number): boolean {
@@ -37,13 +45,18 @@ export class Lanes {
   }
 
   hasDue(now: number): boolean {
-    return this.#lanes.values().some((lane) => lane.dueAt <= now)
+    return this.#open(now).next().done === false
   }
 
-  /** Milliseconds until the next known job is due; null where none is known. */
+  /** Whether a due lane waits for a slot of its key's limit. */
+  get hasFull(): boolean {
+    return this.#lanes.values().some((lane) => lane.free === 0)
+  }
+
+  /** Milliseconds until the next known job may be claimed; null where none is known. */
   nextDueMs(now: number): number | null {
-    const times = [...this.#lanes.values()].map((lane) => lane.dueAt - now)
-    return times.length === 0 ? null : Math.max(0, Math.min(...times))
+    const times = [...this.#lanes.values()].filter((lane) => lane.free > 0).map((lane) => lane.dueAt - now)
+    return times.length === 0 ? null : Math.max(0, Math.min(...times), this.#closedUntil - now)
   }
 
   /**
@@ -51,10 +64,7 @@ export class Lanes {
    * another. Within an organisation the lane goes first whose oldest job has waited longest, priority counted as waiting.
    */
   plan(wanted: number, now: number): LaneQuota[] {
-    const tenants = Map.groupBy(
-      this.#lanes.values().filter((lane) => lane.dueAt <= now),
-      (lane) => lane.tenant,
-    )
+    const tenants = Map.groupBy(this.#open(now), (lane) => lane.tenant)
     const turn = [...tenants.keys()]
     if (turn.length === 0) return []
     // Where there are more organisations than places, the next claim begins where this one ended.
@@ -63,9 +73,9 @@ export class Lanes {
     const quotas: LaneQuota[] = []
     for (let left = wanted, served = 0; left > 0 && served < turn.length; served += 1) {
       const lanes = tenants.get(turn[(this.#turn + served) % turn.length]!)!
-      const first = lanes.reduce((best, lane) => (agedMs(lane) < agedMs(best) ? lane : best))
-      const limit = Math.min(share, left)
-      quotas.push({ tenant: first.tenant, priority: first.priority, after: first.head, limit })
+      const { tenant, priority, limit_key, limit_max, head, free } = lanes.reduce((best, lane) => (agedMs(lane) < agedMs(best) ? lane : best))
+      const limit = Math.min(share, left, free)
+      quotas.push({ tenant, priority, limit_key, limit_max, after: head, limit })
       left -= limit
     }
     this.#turn += quotas.length
@@ -83,10 +93,21 @@ export class Lanes {
         const last = jobs.reduce((latest, job) => (job.due_ms > latest.due_ms ? job : latest))
         lane.head = last.due
         lane.headMs = last.due_ms
+        lane.free -= jobs.length
       }
     }
   }
+
+  #open(now: number): IteratorObject<Lane> {
+    return this.#lanes.values().filter((lane) => lane.dueAt <= now && lane.free > 0 && this.#closedUntil <= now)
+  }
 }
 
-const keyOf = ({ tenant, priority }: { tenant: string; priority: number }): string => `${tenant} ${priority}`
+function laneOf(row: LaneRow, now: number): Lane {
+  const { tenant, priority, limit_key, limit_max, held, head, head_ms, due_in_ms } = row
+  const free = limit_max === null ? Number.POSITIVE_INFINITY : Math.max(0, limit_max - held)
+  return { tenant, priority, limit_key, limit_max, free, head, headMs: head_ms, dueAt: now + due_in_ms }
+}
+
+const keyOf = ({ tenant, priority, limit_key }: { tenant: string; priority: number; limit_key: string }): string => `${tenant} ${priority} ${limit_key}`
 const agedMs = (lane: Lane): number => lane.headMs - lane.priority * AGEING_MS

@@ -47,5 +47,6 @@ function rescueOf(row: StandingRow, engine: Engine): Move | null {
   if (row.cancel_requested_at) return moveOf(row, { type: 'CANCEL' }, { details: { reason: 'cancel was asked for, and its worker is gone' } })
   const fault = { class: 'WorkerLost', message: `worker ${row.locked_by} is gone: its heartbeat has stopped` }
   const policy = engine.jobTypes.get(row.job_type)?.backoff ?? DEFAULT_BACKOFF
-  return moveOf(row, { type: 'LOSE', fault, backoff_ms: backoffMs(policy, row.attempt, engine.chance()) }, { details: { error: fault } })
+  const backoff_ms = backoffMs(policy, row.attempt, engine.chance())
+  return moveOf(row, { type: 'LOSE', fault, backoff_ms }, { details: { error: fault, backoff_ms } })
 }

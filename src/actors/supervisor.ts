@@ -1,8 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { createActor } from 'xstate'
 import type { ActorRefFrom } from 'xstate'
+import { allowedBy, isLimited, lockKeyLimits, lockQueueLimits, nextTokenMs, readQueueLimits, slotName, takeUpLimits } from '#db/job-limits.ts'
+import type { QueueLimits } from '#db/job-limits.ts'
 import { claimJobs, readyLanes } from '#db/jobs.ts'
-import type { ClaimedJob, ClaimedRow } from '#db/jobs.ts'
+import type { ClaimedJob, ClaimedRow, LaneQuota } from '#db/jobs.ts'
 import { queueSupervisorMachine } from '#machines/queue-supervisor.ts'
 import type { QueueSupervisorEvent } from '#machines/queue-supervisor.ts'
 import { metrics } from '#metrics.ts'
@@ -63,6 +65,7 @@ class SupervisorHost implements QueueSupervisor {
   #claiming: Promise<void> = Promise.resolve()
   #timers: { wait?: NodeJS.Timeout; gather?: NodeJS.Timeout; retry?: NodeJS.Timeout } = {}
   #away = 0
+  #limits: QueueLimits | null = null
 
   constructor(engine: Engine, recorder: Recorder, worker: number, queue: string, failed: (error: unknown) => void) {
     this.#engine = engine
@@ -143,17 +146,39 @@ class SupervisorHost implements QueueSupervisor {
   async #claimFromLanes(wanted: number, renew: boolean): Promise<readonly ClaimedRow[]> {
     const { system } = this.#engine.database
     if (renew || this.#lanes.isStale(performance.now()) || !this.#lanes.hasDue(performance.now())) {
+      this.#limits = await readQueueLimits(system, this.queue)
       this.#lanes.renew(await readyLanes(system, this.queue, LANES_MAX), performance.now())
     }
     const quotas = this.#lanes.plan(wanted, performance.now())
     if (quotas.length === 0) return []
-    const jobs = await claimJobs(system, { queue: this.queue, worker: this.#worker, lanes: quotas })
-    this.#lanes.learn(quotas, jobs)
+    const limited = isLimited(this.#limits) || quotas.some((quota) => quota.limit_key !== '')
+    const jobs = limited ? await this.#claimLimited(quotas) : await claimJobs(system, { queue: this.queue, worker: this.#worker, lanes: quotas })
     metrics.claimBatch.observe(jobs.length)
     for (const job of jobs) {
       metrics.transitions.inc({ job_type: job.job_type, event: 'CLAIM', from: job.was, to: 'claimed' })
       metrics.jobWait.observe({ job_type: job.job_type }, Math.max(0, job.wait_ms) / 1_000)
     }
+    if (!limited) this.#lanes.learn(quotas, jobs)
+    return jobs
+  }
+
+  /** A claim under the queue's and the keys' limits: they are locked, asked, and taken up, in one transaction. */
+  async #claimLimited(quotas: readonly LaneQuota[]): Promise<readonly ClaimedRow[]> {
+    const { jobs, limits, asked } = await this.#engine.database.system.transaction(async (tx) => {
+      const limits = await lockQueueLimits(tx, this.queue)
+      const held = await lockKeyLimits(tx, quotas)
+      const asked = withinLimits(quotas, limits, held)
+      const jobs = asked.length === 0 ? [] : await claimJobs(tx, { queue: this.queue, worker: this.#worker, lanes: asked })
+      await takeUpLimits(tx, this.queue, limits, jobs)
+      return { jobs, limits, asked }
+    })
+    this.#lanes.learn(asked, jobs)
+    const wanted = quotas.reduce((sum, quota) => sum + quota.limit, 0)
+    // Slots come back when jobs end, tokens by the clock; until then the queue is not asked again in vain.
+    if (limits && allowedBy(limits, wanted) - jobs.length <= 0) {
+      const left = { ...limits, tokens: limits.tokens - jobs.length }
+      this.#lanes.close(performance.now() + (nextTokenMs(left) ?? this.#engine.config.POLL_MS))
+    } else if (jobs.length === 0) this.#lanes.renew([], performance.now())
     return jobs
   }
 
@@ -165,12 +190,22 @@ class SupervisorHost implements QueueSupervisor {
   }
 
   #slotFree(): void {
+    if (this.ref.getSnapshot().matches('waiting') && (this.#lanes.hasFull || isLimited(this.#limits))) return this.#limitFree()
     if (!this.ref.getSnapshot().matches('full')) return
     if (this.crew.free >= this.crew.window / 2) return this.#tell({ type: 'SLOT_FREE' })
     // A claim per finished job would be a commit per job.
     this.#timers.gather ??= setTimeout(() => {
       delete this.#timers.gather
       this.#tell({ type: 'SLOT_FREE' })
+    }, SLOTS_GATHER_MS)
+  }
+
+  /** A job of ours has ended while a limit was reached: look again, once for all that end together. */
+  #limitFree(): void {
+    this.#timers.gather ??= setTimeout(() => {
+      delete this.#timers.gather
+      if (this.#limits?.rate_limit == null) this.#lanes.close(0)
+      this.#tell({ type: 'WAKE' })
     }, SLOTS_GATHER_MS)
   }
 
@@ -192,4 +227,15 @@ class SupervisorHost implements QueueSupervisor {
     await empty
     this.#tell({ type: 'DRAINED' })
   }
+}
+
+/** What may be asked of each lane under the limits. Pure. */
+function withinLimits(quotas: readonly LaneQuota[], limits: QueueLimits | null, held: ReadonlyMap<string, number>): LaneQuota[] {
+  let left = limits ? allowedBy(limits, Number.MAX_SAFE_INTEGER) : Number.MAX_SAFE_INTEGER
+  return quotas.flatMap((quota) => {
+    const free = quota.limit_max === null ? quota.limit : quota.limit_max - (held.get(slotName(quota)) ?? 0)
+    const limit = Math.max(0, Math.min(quota.limit, free, left))
+    left -= limit
+    return limit > 0 ? [{ ...quota, limit }] : []
+  })
 }

@@ -19,6 +19,7 @@ import { listenerActor } from './listener.ts'
 import type { WakeMessage } from './listener.ts'
 import { Recorder } from './recorder.ts'
 import { rescuerService } from './rescuer.ts'
+import { resolverService } from './resolver.ts'
 import { CrashCounter } from './restart-budget.ts'
 import type { RestartBudget } from './restart-budget.ts'
 import { schedulerService } from './scheduler.ts'
@@ -31,6 +32,7 @@ const CHILDREN = {
   heartbeat: { crashes: 5, withinMs: 60_000 },
   rescuer: { crashes: 5, withinMs: 60_000 },
   scheduler: { crashes: 5, withinMs: 60_000 },
+  resolver: { crashes: 5, withinMs: 60_000 },
   listener: { crashes: 10, withinMs: 60_000 },
   queue: { crashes: 5, withinMs: 60_000 },
 } as const satisfies Record<string, RestartBudget>
@@ -152,13 +154,10 @@ class WorkerHost implements Worker {
   }
 
   async #register(): Promise<void> {
-    const { database, config, log, workerName } = this.#engine
+    const { database, log, workerName } = this.#engine
     for (let tries = 1; !this.#ending.signal.aborted; tries += 1) {
       try {
-        await ensureQueues(
-          database.system,
-          this.#queues.map((name) => ({ name, concurrency: config.WORKER_CONCURRENCY })),
-        )
+        await ensureQueues(database.system, this.#queues)
         await declareSchedules(database.system, this.#schedules)
         const id = await registerWorker(database.system, { name: workerName, host: hostname(), pid: process.pid, version: VERSION, queues: this.#queues })
         log.info({ worker: id, queues: this.#queues }, 'worker registered')
@@ -175,7 +174,7 @@ class WorkerHost implements Worker {
   #startChildren(worker: number): void {
     if (!this.#actor.getSnapshot().matches('working')) return
     this.#supervisors = this.#queues.map((queue) => this.#startSupervisor(worker, queue))
-    for (const name of ['heartbeat', 'rescuer', 'scheduler', 'listener'] as const) this.#startService(name, worker)
+    for (const name of ['heartbeat', 'rescuer', 'scheduler', 'resolver', 'listener'] as const) this.#startService(name, worker)
   }
 
   #startService(name: Exclude<keyof typeof CHILDREN, 'queue'>, worker: number): void {
@@ -191,6 +190,7 @@ class WorkerHost implements Worker {
               }),
               rescuer: rescuerService,
               scheduler: schedulerService,
+              resolver: resolverService,
             }[name],
           )
     const ref = createActor(logic, { input: { engine: this.#engine, worker }, id: name })

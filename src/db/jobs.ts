@@ -69,10 +69,15 @@ export interface NewJob {
   priority?: number
   delay_ms?: number
   unique_key?: string | null
+  /** At most `limit_max` jobs of the organisation with this key are held at a time. */
+  limit_key?: string | null
+  limit_max?: number | null
+  /** How many jobs it waits for; enqueueDependent counts them. */
+  blocked_by?: number
 }
 
 /** The tenant of a job of the installation, in job_ready and job_unique. */
-const NO_TENANT = '00000000-0000-0000-0000-000000000000'
+export const NO_TENANT = '00000000-0000-0000-0000-000000000000'
 
 /**
  * ENQUEUE, in the caller's transaction: the rows, their places in the lanes and their first events in one statement.
@@ -115,24 +120,36 @@ export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[
             'text',
           )},
           ${sql.array(
+            column((job) => job.limit_key ?? null),
+            'text',
+          )},
+          ${sql.array(
+            column((job) => job.limit_max ?? null),
+            'int4',
+          )},
+          ${sql.array(
+            column((job) => job.blocked_by ?? 0),
+            'int4',
+          )},
+          ${sql.array(
             column((job) => JSON.stringify(job.payload ?? {})),
             'text',
           )}
-        ) with ordinality as wanted (organization_id, job_type, queue, priority, max_attempts, delay_ms, unique_key, payload, ordinal)
+        ) with ordinality as wanted (organization_id, job_type, queue, priority, max_attempts, delay_ms, unique_key, limit_key, limit_max, blocked_by, payload, ordinal)
     ), keyed as (
       insert into job_unique (tenant, job_type, unique_key, job_id)
       select coalesce(organization_id, ${NO_TENANT}), job_type, unique_key, id from wanted where unique_key is not null order by 1, 2, 3
       on conflict do nothing
       returning job_id
     ), queued as (
-      insert into job_queue (id, organization_id, job_type, queue, priority, max_attempts, run_after, unique_key, payload)
+      insert into job_queue (id, organization_id, job_type, queue, priority, max_attempts, run_after, unique_key, limit_key, limit_max, blocked_by, payload)
       overriding system value
-      select id, organization_id, job_type, queue, priority, max_attempts, run_after, unique_key, payload::jsonb
+      select id, organization_id, job_type, queue, priority, max_attempts, run_after, unique_key, limit_key, limit_max, blocked_by, payload::jsonb
         from wanted where unique_key is null or id in (select job_id from keyed)
-      returning id, organization_id, queue, priority, run_after
+      returning id, organization_id, queue, priority, run_after, limit_key, limit_max, blocked_by
     ), ready as (
-      insert into job_ready (queue, tenant, priority, run_after, job_id, state)
-      select queue, coalesce(organization_id, ${NO_TENANT}), priority, run_after, id, 'queued' from queued
+      insert into job_ready (queue, tenant, priority, limit_key, limit_max, run_after, job_id, state)
+      select queue, coalesce(organization_id, ${NO_TENANT}), priority, coalesce(limit_key, ''), limit_max, run_after, id, 'queued' from queued where blocked_by = 0
     ), logged as (
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, organization_id)
       select id, 1, 'ENQUEUE', null, 'queued', 0, organization_id from queued
@@ -143,8 +160,18 @@ export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[
   return ids
 }
 
-const laneRow = z.object({ tenant: z.string(), priority: z.number(), head: z.string(), head_ms: z.number(), due_in_ms: z.number() })
-/** A lane of a queue: an organisation's waiting jobs of one priority. `head` is the earliest run_after in it, exact to the microsecond. */
+const laneRow = z.object({
+  tenant: z.string(),
+  priority: z.number(),
+  limit_key: z.string(),
+  /** How many jobs with the key may be held at a time, and how many are; null and 0 where the lane has no limit. */
+  limit_max: z.number().nullable(),
+  held: z.number(),
+  head: z.string(),
+  head_ms: z.number(),
+  due_in_ms: z.number(),
+})
+/** A lane of a queue: an organisation's waiting jobs of one priority and limit. `head` is the earliest run_after in it, exact to the microsecond. */
 export type LaneRow = z.infer<typeof laneRow>
 
 /**
@@ -154,16 +181,18 @@ export type LaneRow = z.infer<typeof laneRow>
 export async function readyLanes(db: CommonQueryMethods, queue: string, limit: number): Promise<readonly LaneRow[]> {
   return db.any(sql.type(laneRow)`
     with recursive lane as (
-      (select tenant, priority, run_after from job_ready where queue = ${queue} order by tenant, priority, run_after limit 1)
+      (select tenant, priority, limit_key, limit_max, run_after from job_ready where queue = ${queue} order by tenant, priority, limit_key, run_after limit 1)
       union all
-      select next.tenant, next.priority, next.run_after
+      select next.tenant, next.priority, next.limit_key, next.limit_max, next.run_after
         from lane cross join lateral (
-          select tenant, priority, run_after from job_ready
-           where queue = ${queue} and (tenant, priority) > (lane.tenant, lane.priority)
-           order by tenant, priority, run_after limit 1
+          select tenant, priority, limit_key, limit_max, run_after from job_ready
+           where queue = ${queue} and (tenant, priority, limit_key) > (lane.tenant, lane.priority, lane.limit_key)
+           order by tenant, priority, limit_key, run_after limit 1
         ) as next
     )
-    select tenant, priority, run_after::text as head, extract(epoch from run_after)::float8 * 1000 as head_ms,
+    select tenant, priority, limit_key, limit_max,
+           case when limit_key = '' then 0 else (select count(*)::int from job_slots where name = 'key ' || tenant || ' ' || limit_key) end as held,
+           run_after::text as head, extract(epoch from run_after)::float8 * 1000 as head_ms,
            extract(epoch from run_after - now())::float8 * 1000 as due_in_ms
       from lane limit ${limit}`)
 }
@@ -172,6 +201,8 @@ export async function readyLanes(db: CommonQueryMethods, queue: string, limit: n
 export interface LaneQuota {
   tenant: string
   priority: number
+  limit_key: string
+  limit_max: number | null
   after: string
   limit: number
 }
@@ -180,6 +211,7 @@ const claimedRow = claimedJob.extend({
   tenant: z.string(),
   priority: z.number(),
   due: z.string(),
+  limit_key: z.string(),
   due_ms: z.number(),
   wait_ms: z.number(),
   was: z.enum(JOB_STATES),
@@ -215,6 +247,10 @@ export async function claimJobs(
             'int2',
           )},
           ${sql.array(
+            column((lane) => lane.limit_key),
+            'text',
+          )},
+          ${sql.array(
             column((lane) => lane.after),
             'timestamptz',
           )},
@@ -222,28 +258,29 @@ export async function claimJobs(
             column((lane) => lane.limit),
             'int4',
           )}
-        ) as lane (tenant, priority, head, quota)
+        ) as lane (tenant, priority, limit_key, head, quota)
         cross join lateral (
           select ctid, job_id from job_ready
-           where queue = ${queue} and tenant = lane.tenant and priority = lane.priority and run_after >= lane.head and run_after <= now()
+           where queue = ${queue} and tenant = lane.tenant and priority = lane.priority and limit_key = lane.limit_key
+             and run_after >= lane.head and run_after <= now()
            order by run_after, job_id
            limit lane.quota
              for update skip locked
         ) as place
     ), taken as (
-      delete from job_ready using due where job_ready.ctid = due.ctid returning job_ready.job_id, job_ready.tenant, job_ready.run_after, job_ready.state
+      delete from job_ready using due where job_ready.ctid = due.ctid returning job_ready.job_id, job_ready.tenant, job_ready.limit_key, job_ready.run_after, job_ready.state
     ), claimed as (
       update job_queue job
          set status = 'claimed', version = version + 1, attempt = attempt + 1, locked_by = ${worker}, locked_at = now(), updated_at = now()
         from taken
        where job.id = taken.job_id and job.status = taken.state
       returning job.id, job.organization_id, job.job_type, job.version, job.attempt, job.max_attempts, job.locked_by, job.last_error, job.payload,
-                job.priority, taken.tenant, taken.run_after, taken.state
+                job.priority, taken.tenant, taken.limit_key, taken.run_after, taken.state
     ), logged as (
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id)
       select id, version, 'CLAIM', state, 'claimed', attempt, locked_by, organization_id from claimed
     )
-    select id, organization_id, job_type, version, attempt, max_attempts, locked_by, last_error, payload, tenant, priority, state as was, run_after::text as due,
+    select id, organization_id, job_type, version, attempt, max_attempts, locked_by, last_error, payload, tenant, priority, limit_key, state as was, run_after::text as due,
            extract(epoch from run_after)::float8 * 1000 as due_ms, extract(epoch from now() - run_after)::float8 * 1000 as wait_ms
       from claimed order by priority desc, run_after, id`)
 }
@@ -282,11 +319,16 @@ export async function recordMoves(db: CommonQueryMethods, moves: readonly Move[]
   if (moves.length === 0) return new Set()
   const ordered = moves.toSorted((one, other) => one.id - other.id)
   const alike = ordered.filter(isPlainSuccess)
-  if (alike.length < ALIKE_MIN) return recordEach(db, ordered)
-  const others = ordered.filter((move) => !isPlainSuccess(move))
-  const recorded = await recordPlainSuccesses(db, alike)
-  return others.length === 0 ? recorded : recorded.union(await recordEach(db, others))
+  const fast = alike.length >= ALIKE_MIN
+  const others = fast ? ordered.filter((move) => !isPlainSuccess(move)) : ordered
+  const recorded = [...(fast ? await recordPlainSuccesses(db, alike) : []), ...(others.length > 0 ? await recordEach(db, others) : [])]
+  const awaited = recorded.filter((row) => row.has_dependents).map((row) => row.id)
+  if (awaited.length > 0) await resolveDependents(db, awaited)
+  return new Set(recorded.map((row) => row.id))
 }
+
+const recordedRow = z.object({ id: z.number(), has_dependents: z.boolean() })
+type RecordedRow = z.infer<typeof recordedRow>
 
 /** Fewer alike moves than this are not worth a statement of their own. */
 const ALIKE_MIN = 8
@@ -301,8 +343,8 @@ function isPlainSuccess({ transitions, result, standing }: Move): boolean {
   )
 }
 
-async function recordPlainSuccesses(db: CommonQueryMethods, moves: readonly Move[]): Promise<ReadonlySet<number>> {
-  const ids = await db.anyFirst(sql.type(z.object({ id: z.number() }))`
+async function recordPlainSuccesses(db: CommonQueryMethods, moves: readonly Move[]): Promise<readonly RecordedRow[]> {
+  return db.any(sql.type(recordedRow)`
     with decided as materialized (
       select * from unnest(
         ${sql.array(
@@ -328,14 +370,17 @@ async function recordPlainSuccesses(db: CommonQueryMethods, moves: readonly Move
     ), moved as (
       update job_queue job
          set status = 'done', version = held.version + 2, locked_by = null, locked_at = null, cancel_requested_at = null,
-             last_error = null, result = null, finished_at = now(), updated_at = now()
+             last_error = null, result = null, progress = null, finished_at = now(), updated_at = now()
         from held
        where job.id = held.id and job.version = held.version
-      returning job.id, held.version, job.attempt, held.locked_by as worker, job.organization_id, job.job_type, job.unique_key, started_ms, ended_ms
+      returning job.id, held.version, job.attempt, held.locked_by as worker, job.organization_id, job.job_type, job.unique_key,
+                job.has_dependents, started_ms, ended_ms
     ), freed as (
       delete from job_unique using moved
        where moved.unique_key is not null and job_unique.tenant = coalesce(moved.organization_id, ${NO_TENANT})
          and job_unique.job_type = moved.job_type and job_unique.unique_key = moved.unique_key
+    ), vacated as (
+      delete from job_slots using moved where job_slots.job_id = moved.id
     ), logged as (
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id, at)
       select id, version + step, event, from_state, to_state, attempt, worker, organization_id,
@@ -344,14 +389,13 @@ async function recordPlainSuccesses(db: CommonQueryMethods, moves: readonly Move
           values (1, 'START'::job_event, 'claimed'::job_status, 'running'::job_status), (2, 'SUCCEED', 'running', 'done')
         ) as step (step, event, from_state, to_state)
     )
-    select id from moved`)
-  return new Set(ids)
+    select id, has_dependents from moved`)
 }
 
-async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promise<ReadonlySet<number>> {
+async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promise<readonly RecordedRow[]> {
   const column = <T>(pick: (move: Move) => T) => moves.map(pick)
   const steps = moves.flatMap((move) => move.transitions.map((transition, index) => ({ ...transition, id: move.id, seq: move.version + index + 1 })))
-  const recorded = await db.anyFirst(sql.type(z.object({ id: z.number() }))`
+  return db.any(sql.type(recordedRow)`
     with decided as materialized (
       select * from unnest(
         ${sql.array(
@@ -392,7 +436,7 @@ async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promi
         )}
       ) as decided (id, version, steps, status, attempt, worker, delay_ms, last_error, result)
     ), before as materialized (
-      select job.id, job.status, job.queue, coalesce(job.organization_id, ${NO_TENANT}) as tenant, job.priority, job.run_after, job.job_type, job.unique_key
+      select job.id, job.status, job.queue, coalesce(job.organization_id, ${NO_TENANT}) as tenant, job.priority, job.run_after, job.limit_key
         from job_queue job join decided on decided.id = job.id and decided.version = job.version
        order by job.id for update of job
     ), moved as (
@@ -406,24 +450,28 @@ async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promi
              run_after = case when decided.status in ('queued', 'retried') then now() + decided.delay_ms * interval '1 millisecond' else job.run_after end,
              last_error = decided.last_error,
              result = decided.result::jsonb,
+             progress = case when decided.worker is null then null else job.progress end,
              finished_at = case when decided.status in ('done', 'failed', 'cancelled') then now() end,
              updated_at = now()
         from decided join before on before.id = decided.id
        where job.id = decided.id and job.version = decided.version
       returning job.id, job.organization_id, job.status, job.run_after, before.status as was, before.queue, before.tenant, before.priority,
-                before.run_after as was_due, job.job_type, job.unique_key
+                before.run_after as was_due, coalesce(before.limit_key, '') as limit_key, job.limit_max, job.blocked_by,
+                job.job_type, job.unique_key, job.has_dependents
     ), placed as (
-      insert into job_ready (queue, tenant, priority, run_after, job_id, state)
-      select queue, tenant, priority, run_after, id, status from moved where status in ('queued', 'retried')
+      insert into job_ready (queue, tenant, priority, limit_key, limit_max, run_after, job_id, state)
+      select queue, tenant, priority, limit_key, limit_max, run_after, id, status from moved where status in ('queued', 'retried') and blocked_by = 0
     ), displaced as (
       delete from job_ready using moved
        where moved.was in ('queued', 'retried')
          and job_ready.queue = moved.queue and job_ready.tenant = moved.tenant and job_ready.priority = moved.priority
-         and job_ready.run_after = moved.was_due and job_ready.job_id = moved.id
+         and job_ready.limit_key = moved.limit_key and job_ready.run_after = moved.was_due and job_ready.job_id = moved.id
     ), freed as (
       delete from job_unique using moved
        where moved.unique_key is not null and moved.status in ('done', 'failed', 'cancelled')
          and job_unique.tenant = moved.tenant and job_unique.job_type = moved.job_type and job_unique.unique_key = moved.unique_key
+    ), vacated as (
+      delete from job_slots using moved where job_slots.job_id = moved.id and moved.status not in ('claimed', 'running')
     ), keyed as (
       insert into job_unique (tenant, job_type, unique_key, job_id)
       select tenant, job_type, unique_key, id from moved where unique_key is not null and was in ('done', 'failed', 'cancelled')
@@ -471,8 +519,37 @@ async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promi
         ) as step (id, seq, event, from_state, to_state, attempt, worker, ago_ms, details)
         join moved on moved.id = step.id
     )
-    select id from moved`)
-  return new Set(recorded)
+    select id, has_dependents from moved`)
+}
+
+/**
+ * Lets those go on that waited for jobs that have ended: each is placed in its lane when the last it waits for has ended.
+ * A job whose dependency failed, and that was not told to run all the same, is left to the resolver, which cancels it.
+ *
+ * @returns the queues in which a job was placed
+ */
+export async function resolveDependents(db: CommonQueryMethods, ended: readonly number[]): Promise<readonly string[]> {
+  const placed = await db.any(sql.type(z.object({ queue: z.string(), notified: z.string().nullable() }))`
+    with ended as (
+      select id, status from job_queue where id = any(${sql.array([...ended], 'int8')}) and status in ('done', 'failed', 'cancelled')
+    ), resolved as (
+      delete from job_dependencies using ended
+       where depends_on = ended.id and (ended.status = 'done' or on_failure = 'run')
+      returning job_dependencies.job_id
+    ), counted as (
+      select job_id, count(*)::int as resolved from resolved group by job_id order by job_id
+    ), unblocked as (
+      update job_queue job set blocked_by = greatest(0, job.blocked_by - resolved), updated_at = now() from counted where job.id = counted.job_id
+      returning job.id, job.queue, job.organization_id, job.priority, job.limit_key, job.limit_max, job.run_after, job.status, job.blocked_by
+    ), placed as (
+      insert into job_ready (queue, tenant, priority, limit_key, limit_max, run_after, job_id, state)
+      select queue, coalesce(organization_id, ${NO_TENANT}), priority, coalesce(limit_key, ''), limit_max, run_after, id, status
+        from unblocked where blocked_by = 0 and status in ('queued', 'retried')
+      returning queue
+    )
+    select queue, pg_notify('atum_jobs', jsonb_build_object('queues', jsonb_build_array(queue))::text)::text as notified
+      from (select distinct queue from placed) as placed`)
+  return placed.map((row) => row.queue)
 }
 
 const standingColumns = sql.fragment`
@@ -519,6 +596,17 @@ export async function uniqueKeyIsTaken(db: CommonQueryMethods, id: number): Prom
       join job_unique on job_unique.tenant = coalesce(job.organization_id, ${NO_TENANT})
         and job_unique.job_type = job.job_type and job_unique.unique_key = job.unique_key
      where job.id = ${id}`)
+}
+
+/**
+ * Notes how far a running job is, fenced by its version.
+ *
+ * @returns false where the job has moved on: the lease is lost
+ */
+export async function recordProgress(db: CommonQueryMethods, job: { id: number; version: number; progress: unknown }): Promise<boolean> {
+  const row = await db.maybeOne(sql.typeAlias('id')`
+    update job_queue set progress = ${JSON.stringify(job.progress)}::jsonb, updated_at = now() where id = ${job.id} and version = ${job.version} returning id`)
+  return row !== null
 }
 
 /** Asks the worker that holds the job to abort its handler; the worker then records CANCEL. */

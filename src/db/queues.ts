@@ -5,7 +5,7 @@ import type { CommonQueryMethods } from './pool.ts'
 const queueRow = z.object({
   name: z.string(),
   paused: z.boolean(),
-  concurrency: z.number(),
+  concurrency: z.number().nullable(),
   max_depth: z.number(),
   counts: z.record(z.string(), z.number()),
   oldest_due_seconds: z.number().nullable(),

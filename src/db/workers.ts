@@ -77,16 +77,8 @@ export async function jobsHeldBy(db: CommonQueryMethods, worker: number): Promis
   return db.anyFirst(sql.type(z.object({ id: z.number() }))`select id from job_queue where locked_by = ${worker} and status in ('claimed', 'running')`)
 }
 
-/** Makes a row for each queue that has none yet. */
-export async function ensureQueues(db: CommonQueryMethods, queues: readonly { name: string; concurrency: number }[]): Promise<void> {
+/** Makes a row for each queue that has none yet: unpaused, without limits of its own. */
+export async function ensureQueues(db: CommonQueryMethods, names: readonly string[]): Promise<void> {
   await db.query(sql.typeAlias('void')`
-    insert into queues (name, concurrency)
-    select * from unnest(${sql.array(
-      queues.map((queue) => queue.name),
-      'text',
-    )}, ${sql.array(
-      queues.map((queue) => queue.concurrency),
-      'int4',
-    )})
-    on conflict (name) do nothing`)
+    insert into queues (name) select * from unnest(${sql.array([...names], 'text')}) on conflict (name) do nothing`)
 }

@@ -22,6 +22,8 @@ export interface RunningJob<Payload> {
   signal: AbortSignal
   /** Reads in a short transaction that is bound to the job's organisation (to none for a job of the installation). */
   read<T>(work: (db: CommonQueryMethods) => Promise<T>): Promise<T>
+  /** Says how far the work is: a share from 0 to 1 and a few words. Cheap to call often: the newest is written twice a second. */
+  progress(share: number, note?: string): void
 }
 
 /**

@@ -4,9 +4,21 @@ import fc from 'fast-check'
 import { Lanes } from '#actors/lanes.ts'
 import type { ClaimedRow, LaneQuota, LaneRow } from '#db/jobs.ts'
 
-const lane = (tenant: string, priority = 0, head_ms = 1_000, due_in_ms = 0): LaneRow => ({ tenant, priority, head: `at ${head_ms}`, head_ms, due_in_ms })
+const lane = (tenant: string, priority = 0, head_ms = 1_000, due_in_ms = 0): LaneRow => ({
+  tenant,
+  priority,
+  limit_key: '',
+  limit_max: null,
+  held: 0,
+  head: `at ${head_ms}`,
+  head_ms,
+  due_in_ms,
+})
 const jobsOf = (quota: LaneQuota, count: number, due_ms = 2_000): ClaimedRow[] =>
-  Array.from({ length: count }, () => ({ tenant: quota.tenant, priority: quota.priority, due: `at ${due_ms}`, due_ms }) as ClaimedRow)
+  Array.from(
+    { length: count },
+    () => ({ tenant: quota.tenant, priority: quota.priority, limit_key: quota.limit_key, due: `at ${due_ms}`, due_ms }) as ClaimedRow,
+  )
 
 function lanesOf(...rows: LaneRow[]): Lanes {
   const lanes = new Lanes()
@@ -41,7 +53,7 @@ test('a lane that gave less than asked is dry until the lanes are renewed; anoth
   const lanes = lanesOf(lane('a'), lane('b'))
   const quotas = lanes.plan(20, 0)
   lanes.learn(quotas, [...jobsOf(quotas[0]!, 3), ...jobsOf(quotas[1]!, 10)])
-  assert.deepEqual(lanes.plan(20, 0), [{ tenant: 'b', priority: 0, after: 'at 2000', limit: 20 }])
+  assert.deepEqual(lanes.plan(20, 0), [{ tenant: 'b', priority: 0, limit_key: '', limit_max: null, after: 'at 2000', limit: 20 }])
 })
 
 test('a lane whose first job is not due yet is waited for', () => {

@@ -46,9 +46,15 @@ test('a failing job is retried with back-off and its error is kept, until it suc
       await until(statusIs(id, 'done'), 'the third attempt succeeds')
       assert.deepEqual(await timeline(database, id), [
         'ENQUEUE queued',
-        'CLAIM claimed', 'START running', 'FAIL retried',
-        'CLAIM claimed', 'START running', 'FAIL retried',
-        'CLAIM claimed', 'START running', 'SUCCEED done',
+        'CLAIM claimed',
+        'START running',
+        'FAIL retried',
+        'CLAIM claimed',
+        'START running',
+        'FAIL retried',
+        'CLAIM claimed',
+        'START running',
+        'SUCCEED done',
       ])
       const [failure] = await database.owner(
         `select details -> 'error' ->> 'message' as message from job_events where job_id = $1 and event = 'FAIL' order by seq limit 1`,

@@ -83,7 +83,7 @@ test('a delayed job is not claimed before its time', async () => {
 
 test('a paused queue gives nothing, a worker that is not active receives nothing', async () => {
   await enqueueJobs(db, [{ organization_id: null, job_type: 'PROBE', queue: 'paused', max_attempts: 1, payload: {} }])
-  await database.owner(`insert into queues (name, concurrency, paused_at) values ('paused', 1, now())`)
+  await database.owner(`insert into queues (name, paused_at) values ('paused', now())`)
   assert.deepEqual(await claim(db, { queue: 'paused', worker, limit: 1 }), [])
   await database.owner(`update queues set paused_at = null where name = 'paused'`)
   const lost = await registerWorker(db, { name: 'lost', host: 'here', pid: 2, version: '0', queues: [] })

@@ -19,6 +19,7 @@ export async function runJob<Payload>(database: TestDatabase, type: JobType<Payl
     attempt: 1,
     payload: type.payload.parse(payload),
     signal: new AbortController().signal,
+    progress: () => {},
     read: transaction,
   })
   if (outcome.kind === 'succeed' && outcome.writes) await transaction(outcome.writes)

@@ -32,7 +32,7 @@ const queue = z
   .object({
     name: z.string(),
     paused: z.boolean(),
-    concurrency: z.number(),
+    concurrency: z.number().nullable(),
     max_depth: z.number(),
     depth: z.number().describe('Jobs that wait: queued and retried'),
     counts: z.record(z.string(), z.number()),

@@ -1,0 +1,124 @@
+import { z } from 'zod'
+import { enqueueJobs, NO_TENANT } from './jobs.ts'
+import type { NewJob } from './jobs.ts'
+import { sql } from './sql.ts'
+import type { CommonQueryMethods, DatabaseTransactionConnection } from './pool.ts'
+
+/** What becomes of a waiting job when one that it waits for fails or is cancelled: it is cancelled too, or it runs all the same. */
+export type OnFailure = 'cancel' | 'run'
+
+/** A job that another is to wait for is not there (any more), or the caller may not see it. */
+export class UnknownDependencyError extends Error {
+  override name = 'UnknownDependencyError'
+  readonly jobs: readonly number[]
+
+  constructor(jobs: readonly number[]) {
+    super(`no such job to wait for: ${jobs.join(', ')}`)
+    this.jobs = jobs
+  }
+}
+
+/** A job that another is to wait for has failed already, and failure means not to run. */
+export class FailedDependencyError extends Error {
+  override name = 'FailedDependencyError'
+  readonly jobs: readonly number[]
+
+  constructor(jobs: readonly number[]) {
+    super(`has failed or was cancelled already: ${jobs.join(', ')}`)
+    this.jobs = jobs
+  }
+}
+
+/**
+ * Enqueues a job that waits for others, in the caller's transaction. The others are locked while they are asked, so that
+ * none ends unseen in between.
+ *
+ * @returns the id, or null where a live job has the same unique key
+ * @throws UnknownDependencyError, FailedDependencyError
+ */
+export async function enqueueDependent(
+  tx: DatabaseTransactionConnection,
+  job: NewJob,
+  dependsOn: readonly number[],
+  onFailure: OnFailure,
+): Promise<number | null> {
+  const wanted = [...new Set(dependsOn)]
+  const rows = await markAwaited(tx, wanted)
+  const missing = wanted.filter((id) => !rows.some((row) => row.id === id))
+  if (missing.length > 0) throw new UnknownDependencyError(missing)
+  const failed = rows.filter((row) => row.status === 'failed' || row.status === 'cancelled').map((row) => row.id)
+  if (failed.length > 0 && onFailure === 'cancel') throw new FailedDependencyError(failed)
+  const live = rows.filter((row) => !['done', 'failed', 'cancelled'].includes(row.status)).map((row) => row.id)
+  const [id] = await enqueueJobs(tx, [{ ...job, blocked_by: live.length }])
+  if (id === null || id === undefined) return null
+  await insertDependencies(tx, id, live, onFailure, job.organization_id)
+  return id
+}
+
+/**
+ * Enqueues jobs and one more that runs when all of them have ended, however: a batch with its completion callback.
+ *
+ * @returns the ids of the jobs, and that of the callback
+ */
+export async function enqueueBatch(
+  tx: DatabaseTransactionConnection,
+  jobs: readonly NewJob[],
+  callback: NewJob,
+): Promise<{ jobs: (number | null)[]; callback: number | null }> {
+  const ids = await enqueueJobs(tx, jobs)
+  return {
+    jobs: ids,
+    callback: await enqueueDependent(
+      tx,
+      callback,
+      ids.filter((id) => id !== null),
+      'run',
+    ),
+  }
+}
+
+const awaitedRow = z.object({ id: z.number(), status: z.string() })
+
+async function markAwaited(db: CommonQueryMethods, ids: readonly number[]): Promise<readonly z.infer<typeof awaitedRow>[]> {
+  return db.any(sql.type(awaitedRow)`
+    with awaited as (select id from job_queue where id = any(${sql.array([...ids], 'int8')}) order by id for update)
+    update job_queue set has_dependents = true from awaited where job_queue.id = awaited.id returning job_queue.id, job_queue.status`)
+}
+
+async function insertDependencies(
+  db: CommonQueryMethods,
+  job: number,
+  dependsOn: readonly number[],
+  onFailure: OnFailure,
+  organizationId: string | null,
+): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    insert into job_dependencies (job_id, depends_on, on_failure, tenant)
+    select ${job}, depends_on, ${onFailure}, ${organizationId ?? NO_TENANT}::uuid from unnest(${sql.array([...dependsOn], 'int8')}) as depends_on`)
+}
+
+/** The jobs that this one still waits for, as far as they are known. */
+export async function dependenciesOf(db: CommonQueryMethods, job: number): Promise<readonly number[]> {
+  return db.anyFirst(sql.type(z.object({ depends_on: z.number() }))`select depends_on from job_dependencies where job_id = ${job} order by depends_on`)
+}
+
+/** Ended jobs for which others still wait: what a crash between an end and its resolution left, or a failure that cancels. */
+export async function unresolvedEnds(db: CommonQueryMethods, limit: number): Promise<readonly number[]> {
+  return db.anyFirst(sql.type(z.object({ id: z.number() }))`
+    select distinct job.id from job_dependencies join job_queue job on job.id = depends_on
+     where job.status in ('done', 'failed', 'cancelled') order by job.id limit ${limit}`)
+}
+
+/** The live jobs that are to be cancelled because one that they wait for has failed, was cancelled, or is gone. */
+export async function doomedDependents(db: CommonQueryMethods, limit: number): Promise<readonly number[]> {
+  return db.anyFirst(sql.type(z.object({ job_id: z.number() }))`
+    select distinct dependency.job_id from job_dependencies dependency left join job_queue job on job.id = dependency.depends_on
+     where dependency.on_failure = 'cancel' and (job.id is null or job.status in ('failed', 'cancelled')) order by 1 limit ${limit}`)
+}
+
+/** Lets a job wait for nothing more. */
+export async function dropDependencies(db: CommonQueryMethods, job: number): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    with dropped as (delete from job_dependencies where job_id = ${job})
+    update job_queue set blocked_by = 0 where id = ${job}`)
+}
