@@ -14,8 +14,8 @@ const BATCH_MAX = 500
 interface Entry {
   move: Move & JobTypeName
   decidedAt: number
-  resolve(recorded: boolean): void
-  reject(error: unknown): void
+  resolve: (recorded: boolean) => void
+  reject: (error: unknown) => void
 }
 
 /**

@@ -13,7 +13,7 @@ const database = await testDatabase()
 const statusIs = (id: number, status: string) => async () => (await jobOf(database, id))['status'] === status
 
 /** A kind of job that notes how many of it run at a time. */
-function counted(name: string, holdMs: number): { type: JobType; peak(): number } {
+function counted(name: string, holdMs: number): { type: JobType; peak: () => number } {
   let running = 0
   let peak = 0
   const type = jobType(
