@@ -4,6 +4,7 @@ import type { JobFilter } from '#db/job-lists.ts'
 import type { JobType } from '#jobs/job-type.ts'
 import { withDatabase } from './connection.ts'
 import { Refusal } from './failure.ts'
+import { jobReplayCommand } from './job-replay.ts'
 import { whole } from './numbers.ts'
 import { examples, inWords, print, table } from './output.ts'
 
@@ -82,6 +83,7 @@ export function jobsCommand(): Command {
       .addHelpText('after', examples(`jobs ${verb} 42`))
       .action((id: number, options: { json?: boolean }) => move(id, event, options))
   }
+  command.addCommand(jobReplayCommand())
   return command.addHelpText('after', examples('jobs list --status failed', 'jobs show 42', 'jobs retry 42'))
 }
 

@@ -39,6 +39,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
   'POST /api/v1/jobs': JOB_MOVERS,
   'GET /api/v1/jobs/:id': JOB_READERS,
   'GET /api/v1/jobs/:id/events': JOB_READERS,
+  'GET /api/v1/jobs/:id/replay': JOB_READERS,
   'POST /api/v1/jobs/:id/retry': JOB_MOVERS,
   'POST /api/v1/jobs/:id/cancel': JOB_MOVERS,
   'GET /api/v1/machines': JOB_READERS,

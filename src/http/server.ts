@@ -25,6 +25,7 @@ import { jobEnqueueRoutes } from './routes/job-enqueue.ts'
 import { jobMoveRoutes } from './routes/job-moves.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { metricsRoutes } from './routes/metrics.ts'
+import { replayRoutes } from './routes/replay.ts'
 import { ticketAiRoutes } from './routes/ticket-ai.ts'
 import { ticketRoutes } from './routes/tickets.ts'
 import type { Services } from './services.ts'
@@ -94,7 +95,18 @@ async function addPlugins(app: FastifyInstance, { log, tokens }: Services): Prom
 
 async function addRoutes(app: FastifyInstance, services: Services): Promise<void> {
   const options = { services, prefix: PREFIX }
-  for (const routes of [authRoutes, ticketRoutes, commentRoutes, ticketAiRoutes, jobRoutes, jobEnqueueRoutes, jobMoveRoutes, engineRoutes, metricsRoutes]) {
+  for (const routes of [
+    authRoutes,
+    ticketRoutes,
+    commentRoutes,
+    ticketAiRoutes,
+    jobRoutes,
+    jobEnqueueRoutes,
+    jobMoveRoutes,
+    replayRoutes,
+    engineRoutes,
+    metricsRoutes,
+  ]) {
     await app.register(routes, options)
   }
   await app.register(healthRoutes({ probes: false }), options)
