@@ -225,6 +225,10 @@ alter table job_dependencies enable row level security;
 create policy tenant on job_dependencies to atum_app using (tenant = bound_organization()) with check (tenant = bound_organization());
 create policy installation on job_dependencies to atum_system using (true) with check (true);
 grant select, insert, update, delete on job_ready, job_unique, job_dependencies to atum_app, atum_system;
+alter table job_slots enable row level security;
+create policy tenant on job_slots to atum_app using (exists (select from job_queue job where job.id = job_id));
+create policy installation on job_slots to atum_system using (true) with check (true);
+grant select, delete on job_slots to atum_app;
 grant select, insert, update, delete on job_slots to atum_system;
 
 alter table job_events enable row level security;
