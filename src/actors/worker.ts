@@ -214,7 +214,7 @@ class WorkerHost implements Worker {
     const kind = kindOf(actorId)
     metrics.actorRestarts.inc({ actor: kind })
     const worker = this.id
-    if (kind !== 'queue') return this.#startService(kind as Exclude<keyof typeof CHILDREN, 'queue'>, worker)
+    if (kind !== 'queue') return this.#startService(kind, worker)
     const queue = actorId.slice('queue:'.length)
     this.#supervisors = this.#supervisors.map((supervisor) => {
       if (supervisor.queue !== queue) return supervisor

@@ -114,7 +114,7 @@ test('a handler that throws what is no error, or answers what is no JSON, yields
 })
 
 test('a payload that its type refuses fails for good, and says why', async () => {
-  const worker = await testWorker(database, { jobTypes: typesOf(probe as JobType) })
+  const worker = await testWorker(database, { jobTypes: typesOf(probe) })
   const [id] = await enqueueJobs(database.system, [
     { organization_id: null, job_type: 'PROBE', queue: 'default', max_attempts: 3, payload: { sleep_ms: 'long' } },
   ])

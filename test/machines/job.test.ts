@@ -42,10 +42,10 @@ test('every state is reached, and every live state has a way to an end', () => {
     input: { max_attempts: 3 },
     events: EVENTS,
     limit: 20_000,
-    serializeState: (snapshot) => `${String(snapshot.value)} ${JSON.stringify(snapshot.context)}`,
+    serializeState: (snapshot) => `${snapshot.value} ${JSON.stringify(snapshot.context)}`,
     stopWhen: (snapshot) => snapshot.context.attempt > 3,
   })
-  assert.deepEqual([...new Set(reached.map((path) => path.state.value as JobState))].toSorted(), [...JOB_STATES].toSorted())
+  assert.deepEqual([...new Set(reached.map((path) => path.state.value))].toSorted(), [...JOB_STATES].toSorted())
   const ends = new Set<string>(['done', 'failed', 'cancelled'])
   for (const state of JOB_STATES) {
     const seen = new Set<string>([state])
