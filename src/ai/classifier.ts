@@ -33,18 +33,22 @@ const COLD_TEMPERATURE = 0.3
 /** Every row is held out once up to here; above, one part of three is held out once. */
 const FULL_CROSS_VALIDATION_ROWS = 600
 const FOLDS = 3
+/** A text is foreign where its best margin lies below that of all but this share of the held-out texts that were judged rightly. */
+const FOREIGN_SHARE = 0.1
 
 /** A text classifier with calibrated confidence: TF-IDF, linear machines, softmax with a fitted temperature. */
 export class TextClassifier {
   readonly #vectorizer: Vectorizer
   readonly #model: LinearModel
   readonly #temperature: number
+  readonly #leastMargin: number
   readonly measured: Measured | null
 
-  private constructor(vectorizer: Vectorizer, model: LinearModel, temperature: number, measured: Measured | null) {
+  private constructor(vectorizer: Vectorizer, model: LinearModel, temperature: number, leastMargin: number, measured: Measured | null) {
     this.#vectorizer = vectorizer
     this.#model = model
     this.#temperature = temperature
+    this.#leastMargin = leastMargin
     this.measured = measured
   }
 
@@ -63,9 +67,9 @@ export class TextClassifier {
     const labels = examples.map(({ label }) => label)
     const model = await learnLinear(vectors, labels, vectorizer.size, breather, signal)
     const heldOut = await holdOut(examples, vectors, model.labels, vectorizer.size, breather, signal)
-    if (heldOut.length < MIN_HELD_OUT) return new TextClassifier(vectorizer, model, COLD_TEMPERATURE, null)
+    if (heldOut.length < MIN_HELD_OUT) return new TextClassifier(vectorizer, model, COLD_TEMPERATURE, Number.NEGATIVE_INFINITY, null)
     const temperature = fitTemperature(heldOut)
-    return new TextClassifier(vectorizer, model, temperature, measure(heldOut, temperature))
+    return new TextClassifier(vectorizer, model, temperature, leastMargin(heldOut), measure(heldOut, temperature))
   }
 
   /** Every label with its share of the confidence, the surest first. Empty where the text shares no term with what was learned. */
@@ -74,6 +78,15 @@ export class TextClassifier {
     if (vector.columns.length === 0) return []
     const confidence = shares(marginsOf(this.#model, vector), this.#temperature)
     return this.#model.labels.map((label, index) => ({ label, confidence: confidence[index]! })).toSorted((a, b) => b.confidence - a.confidence)
+  }
+
+  /**
+   * Whether some label speaks for the text about as much as for texts of the kind that was learned from. Shares of
+   * confidence add up to one for any text, also for one that is about something else altogether.
+   */
+  isFamiliar(text: string): boolean {
+    const vector = this.#vectorizer.vector(text)
+    return vector.columns.length > 0 && Math.max(...marginsOf(this.#model, vector)) >= this.#leastMargin
   }
 
   /** The words and pairs of words that spoke most for `label`, with what each added to its margin. */
@@ -133,6 +146,14 @@ async function holdOut(
 function spread(model: LinearModel, margins: readonly number[], labels: readonly string[]): number[] {
   if (model.labels.length === labels.length) return [...margins]
   return labels.map((label) => margins[model.labels.indexOf(label)] ?? -1)
+}
+
+function leastMargin(heldOut: readonly HeldOut[]): number {
+  const best = heldOut
+    .filter(({ margins, truth }) => margins.indexOf(Math.max(...margins)) === truth)
+    .map(({ margins }) => Math.max(...margins))
+    .toSorted((a, b) => a - b)
+  return best[Math.floor(best.length * FOREIGN_SHARE)] ?? Number.NEGATIVE_INFINITY
 }
 
 function measure(heldOut: readonly HeldOut[], temperature: number): Measured {
