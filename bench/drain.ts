@@ -1,14 +1,9 @@
-import { fork, spawn, spawnSync } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createConnection } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import pg from 'pg'
-import { freePort } from '#db/embedded.ts'
-import { freshDatabase } from './support/server.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { enqueue, startWorkers } from './support/children.ts'
+import { median, ratios, rounded } from './support/numbers.ts'
+import { openStore } from './support/store.ts'
+import type { BenchServer } from './support/server.ts'
+import type { Bench, Findings, Suite, Table } from './support/suite.ts'
 
 /** What a contestant did in one round. */
 export interface DrainRound {
@@ -16,109 +11,96 @@ export interface DrainRound {
   processes: number
   enqueue_per_second: number
   drain_per_second: number
-  /** CPU seconds of the worker processes, without the database's. */
+  /** CPU of the worker processes, without the database's. */
   worker_cpu_us_per_job: number
 }
 
-/** How the runner sees that nothing is left: one row, one boolean. Asked often, so cheap. */
-const EMPTY: Record<string, string> = {
-  'atum-desk': `select not exists (select from job_ready) and not exists (select from job_queue where status in ('claimed', 'running')) as empty`,
-  'graphile-worker': `select not exists (select from graphile_worker._private_jobs) as empty`,
-  'pg-boss': `select not exists (select from pgboss.job where name = 'noop' and state < 'completed') as empty`,
-}
+const JOBS = 50_000
+const ROUNDS = 3
+const ASK_EVERY_MS = 10
 
-const fileOf = (contestant: string): string => fileURLToPath(new URL(`./contestants/${contestant}.ts`, import.meta.url))
-
-function start(contestant: string, ...args: string[]): ChildProcess {
-  return fork(fileOf(contestant), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-}
-
-async function told<T>(child: ChildProcess): Promise<T> {
-  const failed = once(child, 'exit').then(([code]) => {
-    throw new Error(`contestant ended with ${String(code)} before it said anything`)
-  })
-  return (await Promise.race([once(child, 'message').then(([message]) => message as T), failed])) as T
+export const drain: Suite = {
+  name: 'drain',
+  measures: 'no-op jobs enqueued in bulk, then worked off; contestants take turns, round by round',
+  omits:
+    'jobs that do something (the longer they run, the less the queue matters), several machines, a network between worker and database, a database that has other work. The runner, the workers and the database share the cores.',
+  run,
 }
 
 /** One round: a fresh store, `jobs` no-op jobs in bulk, then as many worker processes until nothing is left. */
-export async function drainRound(server: { url(database: string): string }, contestant: string, jobs: number, processes: number): Promise<DrainRound> {
-  const redis = contestant === 'bullmq' ? await startRedis() : null
-  const url = redis ? redis.url : await freshDatabase(server, 'bench')
+export async function drainRound(
+  server: BenchServer,
+  contestant: string,
+  { jobs, batch, processes }: { jobs: number; batch: number; processes: number },
+): Promise<DrainRound> {
+  const store = await openStore(server, contestant, 'drain')
   try {
-    await told(start(contestant, 'setup', url))
-    const { seconds } = await told<{ seconds: number }>(start(contestant, 'enqueue', url, String(jobs), '1000'))
-    const isEmpty = redis ? redis.isEmpty : await postgresIsEmpty(url, contestant)
-    const workers = Array.from({ length: processes }, () => start(contestant, 'work', url))
-    const startedAt = Math.min(...(await Promise.all(workers.map((worker) => told<{ startedAt: number }>(worker)))).map((message) => message.startedAt))
-    while (!(await isEmpty.ask())) await new Promise((resolve) => setTimeout(resolve, 10))
-    const drainSeconds = (Date.now() - startedAt) / 1_000
-    const cpu = await Promise.all(
-      workers.map(async (worker) => {
-        const answer = told<{ cpuSeconds: number }>(worker)
-        worker.send('stop')
-        return (await answer).cpuSeconds
-      }),
-    )
-    await isEmpty.end()
+    const seconds = await enqueue(contestant, store.url, jobs, batch)
+    await store.settle()
+    const workers = await startWorkers(contestant, store.url, processes, 'drain')
+    while (!(await store.isEmpty())) await pause(ASK_EVERY_MS)
+    const drainSeconds = (Date.now() - Math.min(...workers.map((worker) => worker.startedAt))) / 1_000
+    const ended = await Promise.all(workers.map((worker) => worker.stop()))
     return {
       contestant,
       processes,
       enqueue_per_second: Math.round(jobs / seconds),
       drain_per_second: Math.round(jobs / drainSeconds),
-      worker_cpu_us_per_job: Math.round((cpu.reduce((sum, one) => sum + one, 0) * 1e6) / jobs),
+      worker_cpu_us_per_job: Math.round((ended.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0) * 1e6) / jobs),
     }
   } finally {
-    await redis?.stop()
+    await store.close()
   }
 }
 
-async function postgresIsEmpty(url: string, contestant: string): Promise<{ ask(): Promise<boolean>; end(): Promise<void> }> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  // What autovacuum would have done in a database that is not a second old.
-  await client.query('vacuum analyze')
-  await client.query('checkpoint')
-  return { ask: async () => Boolean((await client.query<{ empty: boolean }>(EMPTY[contestant]!)).rows[0]?.empty), end: () => client.end() }
-}
-
-/** A Redis of its own for the round, durable as BullMQ recommends. */
-async function startRedis(): Promise<{ url: string; isEmpty: { ask(): Promise<boolean>; end(): Promise<void> }; stop(): Promise<void> }> {
-  if (spawnSync('redis-server', ['--version']).status !== 0) throw new Error('redis-server is not installed: leave bullmq out (--peers), or install it')
-  const port = await freePort()
-  const directory = await mkdtemp(join(tmpdir(), 'atum-desk-bench-redis-'))
-  const server = spawn('redis-server', ['--port', String(port), '--dir', directory, '--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''], {
-    stdio: 'ignore',
-  })
-  const ask = async (): Promise<boolean> => {
-    const [waiting, active] = await Promise.all(['wait', 'active'].map((list) => redisLength(port, `bull:noop:${list}`)))
-    return waiting === 0 && active === 0
+async function run({ server, options, say }: Bench): Promise<Findings> {
+  const { contestants, processes, batch } = options
+  const [jobs, rounds] = [options.jobs ?? JOBS, options.rounds ?? ROUNDS]
+  const measurements: DrainRound[] = []
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const count of processes) {
+      for (const contestant of contestants) {
+        const one = await drainRound(server, contestant, { jobs, batch, processes: count })
+        measurements.push(one)
+        say(`drain, round ${round} of ${rounds}: ${contestant} with ${count} process(es) ${one.drain_per_second}/s`)
+      }
+    }
   }
-  while (
-    !(await redisLength(port, 'none').then(
-      () => true,
-      () => false,
-    ))
-  )
-    await new Promise((resolve) => setTimeout(resolve, 20))
+  const rate = (contestant: string, count: number): number[] =>
+    measurements.filter((one) => one.contestant === contestant && one.processes === count).map((one) => one.drain_per_second)
   return {
-    url: `redis://127.0.0.1:${port}`,
-    isEmpty: { ask, end: async () => {} },
-    stop: async () => {
-      server.kill()
-      await once(server, 'exit')
-      await rm(directory, { recursive: true, force: true })
-    },
+    sizes: { jobs, rounds, batch, processes: processes.join(' and ') },
+    tables: [ratesTable(measurements, options), ...againstPeers(rate, options), ...scaling(rate, options)],
+    measurements,
   }
 }
 
-/** LLEN over a bare socket: the runner needs no client library for one number. */
-function redisLength(port: number, key: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket = createConnection({ port, host: '127.0.0.1' }, () => socket.write(`LLEN ${key}\r\n`))
-    socket.once('error', reject)
-    socket.once('data', (data) => {
-      socket.end()
-      resolve(Number(data.toString().slice(1)))
-    })
-  })
+function ratesTable(measurements: DrainRound[], { contestants, processes }: Bench['options']): Table {
+  const rows = processes.flatMap((count) =>
+    contestants.map((contestant) => {
+      const own = measurements.filter((one) => one.contestant === contestant && one.processes === count)
+      const middle = (pick: (one: DrainRound) => number) => rounded(median(own.map(pick)))
+      return [contestant, count, middle((one) => one.drain_per_second), middle((one) => one.enqueue_per_second), middle((one) => one.worker_cpu_us_per_job)]
+    }),
+  )
+  return { title: 'Medians', columns: ['', 'processes', 'drain jobs/s', 'bulk enqueue jobs/s', 'worker CPU us/job'], rows }
+}
+
+type Rates = (contestant: string, processes: number) => number[]
+
+function againstPeers(rate: Rates, { contestants: [ours, ...peers], processes }: Bench['options']): Table[] {
+  const rows = processes.flatMap((count) => peers.map((peer) => [peer, count, ratios(rate(ours!, count), rate(peer, count))]))
+  if (rows.length === 0) return []
+  return [
+    { title: "Our drain rate over the peer's, least / median / greatest of the rounds (above 1: we are faster)", columns: ['', 'processes', 'ratio'], rows },
+  ]
+}
+
+function scaling(rate: Rates, { contestants, processes }: Bench['options']): Table[] {
+  const [one, ...more] = processes
+  const rows = more.flatMap((count) =>
+    contestants.map((contestant) => [contestant, `${count} over ${one}`, ratios(rate(contestant, count), rate(contestant, one!))]),
+  )
+  if (rows.length === 0) return []
+  return [{ title: 'What more worker processes bring, least / median / greatest (the cores are the ceiling)', columns: ['', 'processes', 'ratio'], rows }]
 }

@@ -1,16 +1,19 @@
 import { startWorker } from '#actors/worker.ts'
 import { readConfig } from '#config.ts'
-import { enqueueJobs } from '#db/jobs.ts'
+import { enqueueJobs, notifyWorkers } from '#db/jobs.ts'
 import { allowServiceLogins, serviceUrls } from '#db/logins.ts'
 import { migrate } from '#db/migrations.ts'
 import { openDatabase } from '#db/pool.ts'
+import type { Database } from '#db/pool.ts'
 import { DEFAULT_BACKOFF, newJob } from '#jobs/job-type.ts'
 import type { JobType } from '#jobs/job-type.ts'
 import { createLogger } from '#log.ts'
 import { z } from 'zod'
 import { contest } from '../support/contest.ts'
+import { clockMs } from '../support/watch.ts'
+import type { Watch } from '../support/watch.ts'
 
-const noop: JobType = {
+const typeOf = (watch: Watch | null): JobType => ({
   name: 'NOOP',
   queue: 'default',
   payload: z.unknown(),
@@ -18,9 +21,13 @@ const noop: JobType = {
   timeout_ms: 60_000,
   backoff: DEFAULT_BACKOFF,
   belongs_to: 'either',
-  run: async () => ({ kind: 'succeed' }),
-}
+  run: async ({ payload }) => {
+    watch?.started(payload)
+    return { kind: 'succeed' }
+  },
+})
 
+const noop = typeOf(null)
 const open = (url: string) => openDatabase(serviceUrls(url), { size: 10, name: 'bench' })
 
 /** Ourselves, with the settings that everyone gets. Every transition is a row in job_events. */
@@ -29,29 +36,29 @@ await contest({
     await migrate(url, 'up')
     await allowServiceLogins(url)
   },
-  async enqueue(url, count, batch) {
+  async enqueue(url, purpose) {
     const database = await open(url)
     return {
-      add: async () => {
-        for (let at = 0; at < count; at += batch) {
-          await enqueueJobs(
-            database.system,
-            Array.from({ length: Math.min(batch, count - at) }, (_, index) => newJob(noop, null, { id: at + index })),
-          )
-        }
+      add: async (payloads) => {
+        await enqueueJobs(
+          database.system,
+          payloads.map((payload) => newJob(noop, null, payload)),
+        )
+        // As the API does when its transaction has committed.
+        if (purpose === 'watch') await notifyWorkers(database.system, JSON.stringify({ queues: [noop.queue] }))
       },
       end: () => database.end(),
     }
   },
-  async work(url) {
+  async work(url, watch) {
     const database = await open(url)
     const worker = await startWorker({
       config: readConfig({}),
-      database,
+      database: watch ? timed(database, watch) : database,
       directUrl: url,
       log: createLogger('warn', 'bench'),
-      jobTypes: new Map([[noop.name, noop]]),
-      queues: ['default'],
+      jobTypes: new Map([[noop.name, typeOf(watch)]]),
+      queues: [noop.queue],
       schedules: [],
     })
     return async () => {
@@ -60,3 +67,15 @@ await contest({
     }
   },
 })
+
+/** Times each claim that comes back with jobs, from the call to the rows. */
+function timed(database: Database, watch: Watch): Database {
+  const { system } = database
+  const any: typeof system.any = async (query) => {
+    const started = clockMs()
+    const rows = await system.any(query)
+    if (rows.length > 0 && query.sql.includes("set status = 'claimed'")) watch.claimed(clockMs() - started)
+    return rows
+  }
+  return { ...database, system: { ...system, any } }
+}

@@ -5,7 +5,11 @@ interface BullMq {
     name: string,
     options: object,
   ) => { addBulk(jobs: object[]): Promise<unknown>; obliterate(options: object): Promise<void>; close(): Promise<void> }
-  Worker: new (name: string, handler: () => Promise<void>, options: object) => { close(): Promise<void>; waitUntilReady(): Promise<unknown> }
+  Worker: new (
+    name: string,
+    handler: (job: { data: unknown }) => Promise<void>,
+    options: object,
+  ) => { close(): Promise<void>; waitUntilReady(): Promise<unknown> }
 }
 
 const { Queue, Worker } = await peer<BullMq>('bullmq')
@@ -18,19 +22,12 @@ await contest({
     await queue.obliterate({ force: true })
     await queue.close()
   },
-  async enqueue(url, count, batch) {
+  async enqueue(url) {
     const queue = new Queue('noop', { connection: connection(url) })
-    return {
-      add: async () => {
-        for (let at = 0; at < count; at += batch) {
-          await queue.addBulk(Array.from({ length: Math.min(batch, count - at) }, (_, index) => ({ name: 'noop', data: { id: at + index } })))
-        }
-      },
-      end: () => queue.close(),
-    }
+    return { add: (payloads) => queue.addBulk(payloads.map((data) => ({ name: 'noop', data }))), end: () => queue.close() }
   },
-  async work(url) {
-    const worker = new Worker('noop', async () => {}, { connection: connection(url), concurrency: 100 })
+  async work(url, watch) {
+    const worker = new Worker('noop', async ({ data }) => watch?.started(data), { connection: connection(url), concurrency: 100 })
     await worker.waitUntilReady()
     return () => worker.close()
   },
