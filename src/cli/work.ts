@@ -1,5 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Command } from 'commander'
 import { readConfig } from '#config.ts'
+import { isDatabaseAway } from '#db/errors.ts'
+import type { Logger } from '#log.ts'
 import { requireOwnerUrl } from './connection.ts'
 import { examples, print } from './output.ts'
 import { listenForStop, whenAborted } from './stop.ts'
@@ -26,8 +29,10 @@ async function work({ json }: { json?: boolean }): Promise<void> {
   ])
   const { serveWorkerMetrics } = await import('./worker-metrics.ts')
   const ownerUrl = await requireOwnerUrl(config)
-  const database = await openDatabase(serviceUrls(ownerUrl), { size: config.DATABASE_POOL_SIZE, name: 'atum-desk worker' })
   const log = createLogger(config.LOG_LEVEL, 'worker')
+  const open = () => openDatabase(serviceUrls(ownerUrl), { size: config.DATABASE_POOL_SIZE, name: 'atum-desk worker' })
+  const database = await whenReachable(open, stop.asked, log)
+  if (!database) process.exit(0)
   const starting = startWorker({ config, database, directUrl: serviceUrls(config.DATABASE_DIRECT_URL ?? ownerUrl).system, log })
   const metricsUrl = await serveWorkerMetrics(config)
   const worker = await Promise.race([starting, whenAborted(stop.asked)])
@@ -41,7 +46,22 @@ async function work({ json }: { json?: boolean }): Promise<void> {
   process.exit(stop.hurried.aborted ? 130 : 0)
 }
 
+const REACH_PAUSE_MS = { first: 200, max: 5_000 }
 const LAST_MOMENT_MS = 3_000
+
+/** Waits for a database that is away: a worker may be started before it. Null where the program is to end meanwhile. */
+async function whenReachable<T>(open: () => Promise<T>, asked: AbortSignal, log: Logger): Promise<T | null> {
+  for (let wait = REACH_PAUSE_MS.first; !asked.aborted; wait = Math.min(wait * 2, REACH_PAUSE_MS.max)) {
+    try {
+      return await open()
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error
+      if (wait === REACH_PAUSE_MS.first) log.warn({ error: String(error) }, 'the database is away; waiting for it')
+      await Promise.race([pause(wait), whenAborted(asked)])
+    }
+  }
+  return null
+}
 
 function lastMoment(drainMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, drainMs + LAST_MOMENT_MS).unref())

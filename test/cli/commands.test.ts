@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { createProgram } from '../../src/cli/program.ts'
-import { testDatabase } from '../support/database.ts'
-import { run } from './program.ts'
+import { testDatabase, until } from '../support/database.ts'
+import { run, start } from './program.ts'
 
 const database = await testDatabase()
 const ATUM_DATA_DIR = await mkdtemp(join(tmpdir(), 'atum-desk-commands-'))
@@ -129,6 +129,13 @@ test('doctor finds what is wrong, and says so in its exit code', async () => {
   const away = await run(['doctor'], { ...here, DATABASE_URL: 'postgres://a:b@127.0.0.1:1/c' })
   assert.equal(away.code, 1)
   assert.match(away.stdout, /WRONG +database: The database cannot be reached/)
+})
+
+test('a worker that is started before its database waits for it, and ends when it is asked to', async () => {
+  const worker = start(['work'], { ...here, DATABASE_URL: 'postgres://a:b@127.0.0.1:1/c' })
+  await until(() => worker.said.stderr.includes('waiting for it'), 'it waits')
+  worker.process.kill('SIGTERM')
+  assert.equal((await worker.ended).code, 0)
 })
 
 test('a role that may not make roles is told what it lacks', async () => {

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { isAlive, LAUNCHER, run, start } from './program.ts'
-import { until } from '../support/database.ts'
+import { testDatabase, until } from '../support/database.ts'
 
 const home = dirname(dirname(LAUNCHER))
 const { version } = JSON.parse(await readFile(join(home, 'package.json'), 'utf8')) as { version: string }
@@ -60,8 +60,8 @@ test('it runs from node_modules, where Node strips no types', async () => {
 test('the program ends when its launcher is killed', { skip: !oldNode && 'this machine has no older Node' }, async () => {
   const directory = await mkdtemp(join(tmpdir(), 'atum-desk-orphan-'))
   after(() => rm(directory, { recursive: true }))
-  const template = process.env['TEST_TEMPLATE_URL']!
-  const launched = start(['work', '--json'], { DATABASE_URL: template, ATUM_DATA_DIR: directory, WORKER_QUEUES: 'nothing' }, { node: oldNode! })
+  const { ownerUrl } = await testDatabase()
+  const launched = start(['work', '--json'], { DATABASE_URL: ownerUrl, ATUM_DATA_DIR: directory, WORKER_QUEUES: 'nothing' }, { node: oldNode! })
   await until(() => launched.said.stdout.includes('}'), 'the worker is registered')
   const { pid } = JSON.parse(launched.said.stdout) as { pid: number }
   assert.notEqual(pid, launched.pid)
