@@ -28,6 +28,7 @@ export interface CrewEvents {
 export class Crew {
   readonly #engine: Engine
   readonly #recorder: Recorder
+  readonly #worker: number
   readonly #events: CrewEvents
   readonly #actors = new Map<number, JobActor>()
   #waiting: JobActor[] = []
@@ -36,8 +37,9 @@ export class Crew {
   #meanRunMs = AHEAD_MS
   #whenEmpty: (() => void)[] = []
 
-  constructor(engine: Engine, recorder: Recorder, events: CrewEvents) {
+  constructor(engine: Engine, recorder: Recorder, worker: number, events: CrewEvents) {
     this.#engine = engine
+    this.#worker = worker
     this.#recorder = recorder
     this.#events = events
   }
@@ -66,7 +68,7 @@ export class Crew {
 
   take(jobs: readonly ClaimedJob[]): void {
     for (const job of jobs) {
-      const actor = new JobActor(job, this.#engine, this.#recorder)
+      const actor = new JobActor(job, this.#worker, this.#engine, this.#recorder)
       this.#actors.set(job.id, actor)
       this.#waiting.push(actor)
     }

@@ -11,6 +11,7 @@ import type { JobStanding } from '#machines/job-step.ts'
 import { metrics } from '#metrics.ts'
 import type { Engine } from './engine.ts'
 import { countTransitions } from './recorder.ts'
+import { meterOf } from './meter.ts'
 import type { Recorder } from './recorder.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
 
@@ -47,6 +48,7 @@ class LeaseLost extends Error {
  */
 export class JobActor {
   readonly job: ClaimedJob
+  readonly #worker: number
   readonly #engine: Engine
   readonly #recorder: Recorder
   readonly #abort = new AbortController()
@@ -59,14 +61,15 @@ export class JobActor {
   /** Milliseconds that the handler took. */
   runMs = 0
 
-  constructor(job: ClaimedJob, engine: Engine, recorder: Recorder) {
+  constructor(job: ClaimedJob, worker: number, engine: Engine, recorder: Recorder) {
     this.job = job
+    this.#worker = worker
     this.#engine = engine
     this.#recorder = recorder
     this.#version = job.version
     this.#standing = {
       state: 'claimed',
-      context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker: job.locked_by, last_error: job.last_error },
+      context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker, last_error: job.last_error },
     }
   }
 
@@ -134,7 +137,7 @@ export class JobActor {
     const outcome = await Promise.race([handled, this.#aborted(handled)])
     clearTimeout(timeout)
     this.runMs = performance.now() - started
-    metrics.jobRun.observe({ job_type: type.name }, this.runMs / 1_000)
+    meterOf(type.name).run.observe(this.runMs / 1_000)
     const reason: unknown = this.#abort.signal.reason
     return outcome instanceof Error && reason instanceof Interruption ? reason : outcome
   }
@@ -262,7 +265,7 @@ export class JobActor {
           from: this.#standing.state,
           to: standing.state,
           attempt: standing.context.attempt,
-          worker: this.job.locked_by,
+          worker: this.#worker,
           details: extra.details,
         },
       ],

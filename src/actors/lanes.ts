@@ -12,9 +12,8 @@ interface Lane {
   limit_max: number | null
   /** How many more of its jobs may be held. */
   free: number
-  /** No job of the lane that this worker may claim is due before; exact, as PostgreSQL writes it. */
-  head: string
-  headMs: number
+  /** No job of the lane that this worker may claim is due before; microseconds since 1970, as PostgreSQL counts. */
+  headUs: number
   /** On this process's monotonic clock. */
   dueAt: number
 }
@@ -73,9 +72,9 @@ export class Lanes {
     const quotas: LaneQuota[] = []
     for (let left = wanted, served = 0; left > 0 && served < turn.length; served += 1) {
       const lanes = tenants.get(turn[(this.#turn + served) % turn.length]!)!
-      const { tenant, priority, limit_key, limit_max, head, free } = lanes.reduce((best, lane) => (agedMs(lane) < agedMs(best) ? lane : best))
+      const { tenant, priority, limit_key, limit_max, headUs, free } = lanes.reduce((best, lane) => (agedMs(lane) < agedMs(best) ? lane : best))
       const limit = Math.min(share, left, free)
-      quotas.push({ tenant, priority, limit_key, limit_max, after: head, limit })
+      quotas.push({ tenant, priority, limit_key, limit_max, after_us: headUs, limit })
       left -= limit
     }
     this.#turn += quotas.length
@@ -84,16 +83,19 @@ export class Lanes {
 
   /** Learns from what a claim returned: a lane that gave less than it was asked for is dry, the others begin later now. */
   learn(quotas: readonly LaneQuota[], claimed: readonly ClaimedRow[]): void {
-    const received = Map.groupBy(claimed, keyOf)
-    for (const quota of quotas) {
-      const jobs = received.get(keyOf(quota)) ?? []
+    const received = quotas.map(() => ({ count: 0, lastUs: 0 }))
+    for (const job of claimed) {
+      const lane = received[job.lane - 1]!
+      lane.count += 1
+      lane.lastUs = Math.max(lane.lastUs, job.due_us)
+    }
+    for (const [index, quota] of quotas.entries()) {
+      const { count, lastUs } = received[index]!
       const lane = this.#lanes.get(keyOf(quota))
-      if (jobs.length < quota.limit) this.#lanes.delete(keyOf(quota))
+      if (count < quota.limit) this.#lanes.delete(keyOf(quota))
       else if (lane) {
-        const last = jobs.reduce((latest, job) => (job.due_ms > latest.due_ms ? job : latest))
-        lane.head = last.due
-        lane.headMs = last.due_ms
-        lane.free -= jobs.length
+        lane.headUs = lastUs
+        lane.free -= count
       }
     }
   }
@@ -104,10 +106,10 @@ export class Lanes {
 }
 
 function laneOf(row: LaneRow, now: number): Lane {
-  const { tenant, priority, limit_key, limit_max, held, head, head_ms, due_in_ms } = row
+  const { tenant, priority, limit_key, limit_max, held, head_us, due_in_ms } = row
   const free = limit_max === null ? Number.POSITIVE_INFINITY : Math.max(0, limit_max - held)
-  return { tenant, priority, limit_key, limit_max, free, head, headMs: head_ms, dueAt: now + due_in_ms }
+  return { tenant, priority, limit_key, limit_max, free, headUs: head_us, dueAt: now + due_in_ms }
 }
 
 const keyOf = ({ tenant, priority, limit_key }: { tenant: string; priority: number; limit_key: string }): string => `${tenant} ${priority} ${limit_key}`
-const agedMs = (lane: Lane): number => lane.headMs - lane.priority * AGEING_MS
+const agedMs = (lane: Lane): number => lane.headUs / 1_000 - lane.priority * AGEING_MS

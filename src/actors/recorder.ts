@@ -5,6 +5,7 @@ import type { Move } from '#db/jobs.ts'
 import type { JobTypeName } from './job.ts'
 import { metrics } from '#metrics.ts'
 import type { Engine } from './engine.ts'
+import { meterOf } from './meter.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
 
 /** At most this many jobs go into one statement; at 1,000 a plan flips and it becomes slower. */
@@ -120,7 +121,8 @@ function settle(entries: readonly Entry[], recorded: boolean): void {
 
 /** Feeds the metric of transitions, once they are in the database. */
 export function countTransitions(move: Move & JobTypeName): void {
-  for (const { event, from, to } of move.transitions) metrics.transitions.inc({ job_type: move.job_type, event, from, to })
+  const meter = meterOf(move.job_type)
+  for (const { event, from, to } of move.transitions) meter.countTransition(event, from, to)
 }
 
 /** 40001 and 40P01: the statement lost against another one, and may simply be run again. */

@@ -11,6 +11,7 @@ import { metrics } from '#metrics.ts'
 import { Crew } from './crew.ts'
 import type { Engine } from './engine.ts'
 import { Lanes } from './lanes.ts'
+import { meterOf } from './meter.ts'
 import type { Recorder } from './recorder.ts'
 import { CrashCounter } from './restart-budget.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
@@ -72,7 +73,7 @@ class SupervisorHost implements QueueSupervisor {
     this.#worker = worker
     this.queue = queue
     this.#failed = failed
-    this.crew = new Crew(engine, recorder, {
+    this.crew = new Crew(engine, recorder, worker, {
       slotFree: () => this.#slotFree(),
       leaseLost: (job) => this.suspects.add(job.id),
       jobCrashed: (job, error) => this.#jobCrashed(job, error),
@@ -155,8 +156,9 @@ class SupervisorHost implements QueueSupervisor {
     const jobs = limited ? await this.#claimLimited(quotas) : await claimJobs(system, { queue: this.queue, worker: this.#worker, lanes: quotas })
     metrics.claimBatch.observe(jobs.length)
     for (const job of jobs) {
-      metrics.transitions.inc({ job_type: job.job_type, event: 'CLAIM', from: job.was, to: 'claimed' })
-      metrics.jobWait.observe({ job_type: job.job_type }, Math.max(0, job.wait_ms) / 1_000)
+      const meter = meterOf(job.job_type)
+      meter.countTransition('CLAIM', job.was, 'claimed')
+      meter.wait.observe(Math.max(0, job.wait_ms) / 1_000)
     }
     if (!limited) this.#lanes.learn(quotas, jobs)
     return jobs
@@ -169,7 +171,7 @@ class SupervisorHost implements QueueSupervisor {
       const held = await lockKeyLimits(tx, quotas)
       const asked = withinLimits(quotas, limits, held)
       const jobs = asked.length === 0 ? [] : await claimJobs(tx, { queue: this.queue, worker: this.#worker, lanes: asked })
-      await takeUpLimits(tx, this.queue, limits, jobs)
+      await takeUpLimits(tx, this.queue, limits, jobs, asked)
       return { jobs, limits, asked }
     })
     this.#lanes.learn(asked, jobs)

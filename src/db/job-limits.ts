@@ -63,10 +63,16 @@ export async function lockKeyLimits(tx: DatabaseTransactionConnection, lanes: re
 }
 
 /** Notes who takes up which limit, and what the claim cost the queue's bucket. */
-export async function takeUpLimits(tx: DatabaseTransactionConnection, queue: string, limits: QueueLimits | null, jobs: readonly ClaimedRow[]): Promise<void> {
+export async function takeUpLimits(
+  tx: DatabaseTransactionConnection,
+  queue: string,
+  limits: QueueLimits | null,
+  jobs: readonly ClaimedRow[],
+  lanes: readonly LaneQuota[],
+): Promise<void> {
   if (jobs.length === 0) return
   const slots = jobs.flatMap((job) => [
-    ...(job.limit_key === '' ? [] : [{ job: job.id, name: slotName(job) }]),
+    ...(lanes[job.lane - 1]!.limit_key === '' ? [] : [{ job: job.id, name: slotName(lanes[job.lane - 1]!) }]),
     ...(limits?.concurrency == null ? [] : [{ job: job.id, name: `queue ${queue}` }]),
   ])
   await tx.query(sql.typeAlias('void')`

@@ -167,11 +167,10 @@ const laneRow = z.object({
   /** How many jobs with the key may be held at a time, and how many are; null and 0 where the lane has no limit. */
   limit_max: z.number().nullable(),
   held: z.number(),
-  head: z.string(),
-  head_ms: z.number(),
+  head_us: z.number(),
   due_in_ms: z.number(),
 })
-/** A lane of a queue: an organisation's waiting jobs of one priority and limit. `head` is the earliest run_after in it, exact to the microsecond. */
+/** A lane of a queue: an organisation's waiting jobs of one priority and limit. `head_us` is the earliest run_after in it, in microseconds since 1970, exact. */
 export type LaneRow = z.infer<typeof laneRow>
 
 /**
@@ -192,7 +191,7 @@ export async function readyLanes(db: CommonQueryMethods, queue: string, limit: n
     )
     select tenant, priority, limit_key, limit_max,
            case when limit_key = '' then 0 else (select count(*)::int from job_slots where name = 'key ' || tenant || ' ' || limit_key) end as held,
-           run_after::text as head, extract(epoch from run_after)::float8 * 1000 as head_ms,
+           (extract(epoch from run_after) * 1000000)::int8 as head_us,
            extract(epoch from run_after - now())::float8 * 1000 as due_in_ms
       from lane limit ${limit}`)
 }
@@ -203,18 +202,18 @@ export interface LaneQuota {
   priority: number
   limit_key: string
   limit_max: number | null
-  after: string
+  /** Microseconds since 1970. */
+  after_us: number
   limit: number
 }
 
 const claimedRow = claimedJob.extend({
-  tenant: z.string(),
-  priority: z.number(),
-  due: z.string(),
-  limit_key: z.string(),
-  due_ms: z.number(),
+  /** Which of the asked lanes it came from, counted from 1. */
+  lane: z.number(),
+  /** Microseconds since 1970 at which it was due; exact. */
+  due_us: z.number(),
   wait_ms: z.number(),
-  was: z.enum(JOB_STATES),
+  was: z.enum(['queued', 'retried']),
 })
 export type ClaimedRow = z.infer<typeof claimedRow>
 
@@ -236,7 +235,7 @@ export async function claimJobs(
        where not exists (select from queues where name = ${queue} and paused_at is not null)
          and exists (select from workers where id = ${worker} and status = 'active')
     ), due as materialized (
-      select place.ctid, place.job_id
+      select place.ctid, place.job_id, lane.lane::int as lane
         from open cross join unnest(
           ${sql.array(
             column((lane) => lane.tenant),
@@ -251,38 +250,38 @@ export async function claimJobs(
             'text',
           )},
           ${sql.array(
-            column((lane) => lane.after),
-            'timestamptz',
+            column((lane) => lane.after_us),
+            'int8',
           )},
           ${sql.array(
             column((lane) => lane.limit),
             'int4',
           )}
-        ) as lane (tenant, priority, limit_key, head, quota)
+        ) with ordinality as lane (tenant, priority, limit_key, head_us, quota, lane)
         cross join lateral (
           select ctid, job_id from job_ready
            where queue = ${queue} and tenant = lane.tenant and priority = lane.priority and limit_key = lane.limit_key
-             and run_after >= lane.head and run_after <= now()
+             and run_after >= timestamptz 'epoch' + lane.head_us * interval '1 microsecond' and run_after <= now()
            order by run_after, job_id
            limit lane.quota
              for update skip locked
         ) as place
     ), taken as (
-      delete from job_ready using due where job_ready.ctid = due.ctid returning job_ready.job_id, job_ready.tenant, job_ready.limit_key, job_ready.run_after, job_ready.state
+      delete from job_ready using due where job_ready.ctid = due.ctid returning job_ready.job_id, due.lane, job_ready.run_after, job_ready.state
     ), claimed as (
       update job_queue job
          set status = 'claimed', version = version + 1, attempt = attempt + 1, locked_by = ${worker}, locked_at = now(), updated_at = now()
         from taken
        where job.id = taken.job_id and job.status = taken.state
       returning job.id, job.organization_id, job.job_type, job.version, job.attempt, job.max_attempts, job.locked_by, job.last_error, job.payload,
-                job.priority, taken.tenant, taken.limit_key, taken.run_after, taken.state
+                taken.lane, taken.run_after, taken.state
     ), logged as (
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id)
-      select id, version, 'CLAIM', state, 'claimed', attempt, locked_by, organization_id from claimed
+      select id, version, 'CLAIM', state, 'claimed', attempt, ${worker}, organization_id from claimed
     )
-    select id, organization_id, job_type, version, attempt, max_attempts, locked_by, last_error, payload, tenant, priority, limit_key, state as was, run_after::text as due,
-           extract(epoch from run_after)::float8 * 1000 as due_ms, extract(epoch from now() - run_after)::float8 * 1000 as wait_ms
-      from claimed order by priority desc, run_after, id`)
+    select id, organization_id, job_type, version, attempt, max_attempts, locked_by, last_error, payload, lane, state as was,
+           (extract(epoch from run_after) * 1000000)::int8 as due_us, extract(epoch from now() - run_after)::float4 * 1000 as wait_ms
+      from claimed order by lane, run_after, id`)
 }
 
 /** One transition that the machine decided, ready to be recorded. */
@@ -308,7 +307,9 @@ export interface Move {
 }
 
 /**
- * Records what was decided: the rows, fenced by version, and their events.
+ * Records what was decided: the rows, fenced, and their events. The fence is the version with the state and the holder on
+ * which was decided: a version alone comes twice where a claim was undone before it reached the disk, and is met by
+ * chance where a START was refused and its job's later moves are still to come.
  *
  * Most moves of a busy queue are alike (START and SUCCEED, nothing to keep): those go by a statement of their own that
  * carries two arrays instead of seventeen. All in id order, so that two batches do not deadlock.
@@ -317,33 +318,37 @@ export interface Move {
  */
 export async function recordMoves(db: CommonQueryMethods, moves: readonly Move[]): Promise<ReadonlySet<number>> {
   if (moves.length === 0) return new Set()
+  const recorded = new Set(moves.map((move) => move.id))
   const ordered = moves.toSorted((one, other) => one.id - other.id)
-  const alike = ordered.filter(isPlainSuccess)
+  const worker = ordered[0]!.transitions[0]!.worker
+  const alike = worker === null ? [] : ordered.filter((move) => isPlainSuccess(move, worker))
   const fast = alike.length >= ALIKE_MIN
-  const others = fast ? ordered.filter((move) => !isPlainSuccess(move)) : ordered
-  const recorded = [...(fast ? await recordPlainSuccesses(db, alike) : []), ...(others.length > 0 ? await recordEach(db, others) : [])]
-  const awaited = recorded.filter((row) => row.has_dependents).map((row) => row.id)
+  const others = fast ? ordered.filter((move) => !isPlainSuccess(move, worker!)) : ordered
+  const rows = [...(fast ? await recordPlainSuccesses(db, worker!, alike) : []), ...(others.length > 0 ? await recordEach(db, others) : [])]
+  for (const row of rows) if (!row.recorded) recorded.delete(row.id)
+  const awaited = rows.filter((row) => row.has_dependents).map((row) => row.id)
   if (awaited.length > 0) await resolveDependents(db, awaited)
-  return new Set(recorded.map((row) => row.id))
+  return recorded
 }
 
-const recordedRow = z.object({ id: z.number(), has_dependents: z.boolean() })
+const recordedRow = z.object({ id: z.number(), recorded: z.boolean(), has_dependents: z.boolean() })
 type RecordedRow = z.infer<typeof recordedRow>
 
 /** Fewer alike moves than this are not worth a statement of their own. */
 const ALIKE_MIN = 8
 
-function isPlainSuccess({ transitions, result, standing }: Move): boolean {
+function isPlainSuccess({ transitions, result, standing }: Move, worker: number): boolean {
   return (
     transitions.length === 2 &&
     standing.state === 'done' &&
     result === undefined &&
     transitions[0]!.event === 'START' &&
-    transitions.every((transition) => transition.details === undefined)
+    transitions.every((transition) => transition.details === undefined && transition.worker === worker)
   )
 }
 
-async function recordPlainSuccesses(db: CommonQueryMethods, moves: readonly Move[]): Promise<readonly RecordedRow[]> {
+/** @returns only what is out of the ordinary: refused moves, and jobs that others wait for */
+async function recordPlainSuccesses(db: CommonQueryMethods, worker: number, moves: readonly Move[]): Promise<readonly RecordedRow[]> {
   return db.any(sql.type(recordedRow)`
     with decided as materialized (
       select * from unnest(
@@ -356,25 +361,21 @@ async function recordPlainSuccesses(db: CommonQueryMethods, moves: readonly Move
           'int4',
         )},
         ${sql.array(
-          moves.map((move) => move.transitions[0]!.ago_ms ?? 0),
-          'float4',
+          moves.map((move) => Math.round(move.transitions[0]!.ago_ms ?? 0)),
+          'int4',
         )},
         ${sql.array(
-          moves.map((move) => move.transitions[1]!.ago_ms ?? 0),
-          'float4',
+          moves.map((move) => Math.round(move.transitions[1]!.ago_ms ?? 0)),
+          'int4',
         )}
       ) as decided (id, version, started_ms, ended_ms)
-    ), held as materialized (
-      select job.id, job.version, job.locked_by, started_ms, ended_ms
-        from decided join job_queue job on job.id = decided.id and job.version = decided.version and job.status = 'claimed'
     ), moved as (
       update job_queue job
-         set status = 'done', version = held.version + 2, locked_by = null, locked_at = null, cancel_requested_at = null,
+         set status = 'done', version = decided.version + 2, locked_by = null, locked_at = null, cancel_requested_at = null,
              last_error = null, result = null, progress = null, finished_at = now(), updated_at = now()
-        from held
-       where job.id = held.id and job.version = held.version
-      returning job.id, held.version, job.attempt, held.locked_by as worker, job.organization_id, job.job_type, job.unique_key,
-                job.has_dependents, started_ms, ended_ms
+        from decided
+       where job.id = decided.id and job.version = decided.version and job.status = 'claimed' and job.locked_by = ${worker}
+      returning job.id, decided.version, job.attempt, job.organization_id, job.job_type, job.unique_key, job.has_dependents, started_ms, ended_ms
     ), freed as (
       delete from job_unique using moved
        where moved.unique_key is not null and job_unique.tenant = coalesce(moved.organization_id, ${NO_TENANT})
@@ -383,13 +384,20 @@ async function recordPlainSuccesses(db: CommonQueryMethods, moves: readonly Move
       delete from job_slots using moved where job_slots.job_id = moved.id
     ), logged as (
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id, at)
-      select id, version + step, event, from_state, to_state, attempt, worker, organization_id,
+      select id, version + step, event, from_state, to_state, attempt, ${worker}, organization_id,
              now() - (case step when 1 then started_ms else ended_ms end) * interval '1 millisecond'
         from moved cross join (
           values (1, 'START'::job_event, 'claimed'::job_status, 'running'::job_status), (2, 'SUCCEED', 'running', 'done')
         ) as step (step, event, from_state, to_state)
     )
-    select id, has_dependents from moved`)
+    select decided.id, moved.id is not null as recorded, coalesce(has_dependents, false) as has_dependents
+      from decided left join moved on moved.id = decided.id
+     where moved.id is null or has_dependents`)
+}
+
+/** Who held the job before the move: its transitions name the holder from which they take it. */
+function holderBefore({ transitions: [first] }: Move): number | null {
+  return first !== undefined && (first.from === 'claimed' || first.from === 'running') ? first.worker : null
 }
 
 async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promise<readonly RecordedRow[]> {
@@ -406,6 +414,11 @@ async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promi
           column((move) => move.version),
           'int4',
         )},
+        ${sql.array(
+          column((move) => move.transitions[0]!.from),
+          'text',
+        )},
+        ${sql.array(column(holderBefore), 'int4')},
         ${sql.array(
           column((move) => move.transitions.length),
           'int4',
@@ -434,10 +447,11 @@ async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promi
           column((move) => (move.result === undefined ? null : JSON.stringify(move.result))),
           'text',
         )}
-      ) as decided (id, version, steps, status, attempt, worker, delay_ms, last_error, result)
+      ) as decided (id, version, was, holder, steps, status, attempt, worker, delay_ms, last_error, result)
     ), before as materialized (
       select job.id, job.status, job.queue, coalesce(job.organization_id, ${NO_TENANT}) as tenant, job.priority, job.run_after, job.limit_key
         from job_queue job join decided on decided.id = job.id and decided.version = job.version
+         and decided.was::job_status = job.status and decided.holder is not distinct from job.locked_by
        order by job.id for update of job
     ), moved as (
       update job_queue job
@@ -519,7 +533,9 @@ async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promi
         ) as step (id, seq, event, from_state, to_state, attempt, worker, ago_ms, details)
         join moved on moved.id = step.id
     )
-    select id, has_dependents from moved`)
+    select decided.id, moved.id is not null as recorded, coalesce(has_dependents, false) as has_dependents
+      from decided left join moved on moved.id = decided.id
+     where moved.id is null or has_dependents`)
 }
 
 /**

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Lanes } from '#actors/lanes.ts'
-import type { ClaimedRow, LaneQuota, LaneRow } from '#db/jobs.ts'
+import type { ClaimedRow, LaneRow } from '#db/jobs.ts'
 
 const lane = (tenant: string, priority = 0, head_ms = 1_000, due_in_ms = 0): LaneRow => ({
   tenant,
@@ -10,15 +10,12 @@ const lane = (tenant: string, priority = 0, head_ms = 1_000, due_in_ms = 0): Lan
   limit_key: '',
   limit_max: null,
   held: 0,
-  head: `at ${head_ms}`,
-  head_ms,
+  head_us: head_ms * 1_000,
   due_in_ms,
 })
-const jobsOf = (quota: LaneQuota, count: number, due_ms = 2_000): ClaimedRow[] =>
-  Array.from(
-    { length: count },
-    () => ({ tenant: quota.tenant, priority: quota.priority, limit_key: quota.limit_key, due: `at ${due_ms}`, due_ms }) as ClaimedRow,
-  )
+/** What a claim of `quotas` returned: so many jobs of each, all due at `due_ms`. */
+const jobsOf = (counts: readonly number[], due_ms = 2_000): ClaimedRow[] =>
+  counts.flatMap((count, index) => Array.from({ length: count }, () => ({ lane: index + 1, due_us: due_ms * 1_000 }) as ClaimedRow))
 
 function lanesOf(...rows: LaneRow[]): Lanes {
   const lanes = new Lanes()
@@ -52,8 +49,8 @@ test('the higher priority goes first, until the lower one has waited a minute lo
 test('a lane that gave less than asked is dry until the lanes are renewed; another begins where it ended', () => {
   const lanes = lanesOf(lane('a'), lane('b'))
   const quotas = lanes.plan(20, 0)
-  lanes.learn(quotas, [...jobsOf(quotas[0]!, 3), ...jobsOf(quotas[1]!, 10)])
-  assert.deepEqual(lanes.plan(20, 0), [{ tenant: 'b', priority: 0, limit_key: '', limit_max: null, after: 'at 2000', limit: 20 }])
+  lanes.learn(quotas, jobsOf([3, 10]))
+  assert.deepEqual(lanes.plan(20, 0), [{ tenant: 'b', priority: 0, limit_key: '', limit_max: null, after_us: 2_000_000, limit: 20 }])
 })
 
 test('a lane whose first job is not due yet is waited for', () => {

@@ -55,10 +55,10 @@ test('a claim begins at the head that it is given, not at the start of the lane'
   const [lane] = await quotas(BATCH, 1)
   const [row] = await database.owner<{ head: string; behind: number }>(
     `with head as (select max(run_after) as at from job_ready where tenant = $1)
-     select at::text as head, (select count(*)::int from job_ready where tenant = $1 and run_after >= at) as behind from head`,
+     select (extract(epoch from at) * 1000000)::int8::text as head, (select count(*)::int from job_ready where tenant = $1 and run_after >= at) as behind from head`,
     [lane!.tenant],
   )
-  const plan = await explain(database.system, (db) => claimJobs(db, { queue: 'default', worker, lanes: [{ ...lane!, after: row!.head, limit: WAITING }] }))
+  const plan = await explain(database.system, (db) => claimJobs(db, { queue: 'default', worker, lanes: [{ ...lane!, after_us: Number(row!.head), limit: WAITING }] }))
   assert.ok(row!.behind < WAITING / ORGANIZATIONS / 2, 'the head stands far behind the start')
   assert.equal(plan.rows, row!.behind)
   assertRows(plan, 'job_ready', 2 * row!.behind)
