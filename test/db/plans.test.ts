@@ -71,7 +71,7 @@ test('recording successes that are alike touches their rows only', async () => {
     assertIndex(plan, 'job_queue', /^job_queue_pkey$/)
     assertRows(plan, 'job_queue', 2 * count)
     assertRows(plan, 'job_unique', count)
-    assert.equal(plan.rows, count)
+    assert.equal(plan.rows, 0, 'every move was recorded: only refused ones are answered')
   }
 })
 
@@ -81,7 +81,7 @@ test('recording moves of every other kind touches their rows and places only', a
     assertNoScan(plan)
     assertIndex(plan, 'job_queue', /^job_queue_pkey$/)
     assertRows(plan, 'job_queue', 2 * count)
-    assert.equal(plan.rows, count)
+    assert.equal(plan.rows, 0, 'every move was recorded: only refused ones are answered')
   }
 })
 
@@ -91,7 +91,7 @@ test('cancelling what waits finds its place in the lanes by the key', async () =
   assertNoScan(plan)
   assertRows(plan, 'job_ready', BATCH)
   assertRows(plan, 'job_unique', BATCH)
-  assert.equal(plan.rows, BATCH)
+  assert.equal(plan.rows, 0, 'every move was recorded: only refused ones are answered')
 })
 
 test('the lanes are found by one step each, whatever waits in them', async () => {
