@@ -112,6 +112,21 @@ export async function updateSlaDue(
        and (tickets.sla_due_at, tickets.time_to_breach_minutes) is distinct from (given.due_at, given.time_to_breach_minutes)`)
 }
 
+/** Whether this database keeps SLA clocks: it does not after it was taken down to an older version. */
+export async function hasSlaClocks(db: CommonQueryMethods): Promise<boolean> {
+  return db.oneFirst(sql.type(z.object({ there: z.boolean() }))`
+    select to_regclass('ticket_transitions') is not null and to_regclass('sla_cycles') is not null as there`)
+}
+
+/** Stops the clocks of a ticket that was cancelled: nothing is due any more. A breach that is recorded stays. */
+export async function cancelSlaClocks(db: CommonQueryMethods, ticketId: string): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    update sla_cycles set state = 'cancelled', due_at = null, updated_at = now()
+     where organization_id = bound_organization() and ticket_id = ${ticketId} and fulfilled_at is null`)
+  await db.query(sql.typeAlias('void')`
+    update tickets set sla_due_at = null, time_to_breach_minutes = null, sla_risk_score = null where id = ${ticketId}`)
+}
+
 /** Writes a prediction to its ticket. */
 export async function updateSlaPrediction(
   db: CommonQueryMethods,

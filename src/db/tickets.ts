@@ -1,11 +1,13 @@
 import { z } from 'zod'
+import { TICKET_STATES } from '#machines/ticket.ts'
+import type { TicketState } from '#machines/ticket.ts'
 import { PRIORITIES } from './job-inputs.ts'
 import type { Priority } from './job-inputs.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
-export const TICKET_STATES = ['new', 'accepted', 'assigned', 'in_progress', 'waiting_customer', 'resolved', 'closed', 'cancelled'] as const
-export type TicketState = (typeof TICKET_STATES)[number]
+export { TICKET_STATES } from '#machines/ticket.ts'
+export type { TicketState } from '#machines/ticket.ts'
 
 export const ticketRow = z.object({
   id: z.string(),
@@ -77,6 +79,59 @@ export async function insertTicket(db: CommonQueryMethods, ticket: NewTicket): P
 /** A ticket, or null where the viewer sees none with this id. */
 export async function findTicket(db: CommonQueryMethods, viewer: TicketViewer, id: string): Promise<TicketRow | null> {
   return db.maybeOne(sql.type(ticketRow)`select ${ticketColumns} from tickets ticket where id = ${id} and ${visibleTo(viewer)}`)
+}
+
+/** A ticket that nobody else changes until the transaction ends; comments and jobs that refer to it do not wait. */
+export async function lockTicket(db: CommonQueryMethods, viewer: TicketViewer, id: string): Promise<TicketRow | null> {
+  return db.maybeOne(sql.type(ticketRow)`select ${ticketColumns} from tickets ticket where id = ${id} and ${visibleTo(viewer)} for no key update of ticket`)
+}
+
+/** What a move writes beside the status; null leaves nobody assigned. */
+export interface TicketMove {
+  id: string
+  status: TicketState
+  assigned_to: string | null
+  moved_by: string
+}
+
+/**
+ * Writes where a ticket stands now. Acceptance starts the SLA, under the organisation's default policy where the ticket
+ * has none; a ticket that is opened again is neither resolved nor closed.
+ */
+export async function updateTicketStatus(db: CommonQueryMethods, { id, status, assigned_to, moved_by }: TicketMove): Promise<TicketRow> {
+  return db.one(sql.type(ticketRow)`
+    update tickets ticket
+       set status = ${status}, assigned_to = ${assigned_to}::uuid,
+           accepted_by = case when ${status} = 'accepted' then coalesce(accepted_by, ${moved_by}::uuid) else accepted_by end,
+           accepted_at = case when ${status} = 'accepted' then coalesce(accepted_at, now()) else accepted_at end,
+           sla_started_at = case when ${status} = 'accepted' then coalesce(sla_started_at, now()) else sla_started_at end,
+           sla_policy_id = case when ${status} = 'accepted'
+             then coalesce(sla_policy_id, (select policy.id from sla_policies policy where policy.organization_id = bound_organization() and is_default))
+             else sla_policy_id end,
+           resolved_at = case ${status} when 'resolved' then now() when 'closed' then resolved_at end,
+           closed_at = case ${status} when 'closed' then now() end,
+           version = version + 1, updated_at = now()
+     where id = ${id}
+    returning ${ticketColumns}`)
+}
+
+/** What may be changed of a ticket at any time. */
+export interface TicketFields {
+  subject: string
+  description: string
+  priority: Priority
+  tags: readonly string[]
+  service_id: string | null
+}
+
+/** Writes all that may be changed of a ticket without moving it. */
+export async function updateTicketFields(db: CommonQueryMethods, id: string, fields: TicketFields): Promise<TicketRow> {
+  return db.one(sql.type(ticketRow)`
+    update tickets ticket
+       set subject = ${fields.subject}, description = ${fields.description}, priority = ${fields.priority}, tags = ${sql.array(fields.tags, 'text')},
+           service_id = ${fields.service_id}::uuid, version = version + 1, updated_at = now()
+     where id = ${id}
+    returning ${ticketColumns}`)
 }
 
 export interface TicketFilter {

@@ -27,6 +27,7 @@ import { jobRoutes } from './routes/jobs.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { replayRoutes } from './routes/replay.ts'
 import { ticketAiRoutes } from './routes/ticket-ai.ts'
+import { ticketMoveRoutes } from './routes/ticket-moves.ts'
 import { ticketRoutes } from './routes/tickets.ts'
 import type { Services } from './services.ts'
 import { accessTokens } from './tokens.ts'
@@ -98,6 +99,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
   for (const routes of [
     authRoutes,
     ticketRoutes,
+    ticketMoveRoutes,
     commentRoutes,
     ticketAiRoutes,
     jobRoutes,

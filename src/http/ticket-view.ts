@@ -1,4 +1,5 @@
 import type { TicketViewer } from '#db/tickets.ts'
+import type { Role } from '#db/users.ts'
 import type { Tenant } from './scope.ts'
 
 /** A customer sees the own tickets, a customers' admin those of all customers, staff every ticket of the organisation. */
@@ -10,5 +11,9 @@ export function viewerOf(tenant: Tenant): TicketViewer {
 
 /** Whether the tenant works for the organisation: sees what is internal, and may file for somebody else. */
 export function isStaff(tenant: Tenant): boolean {
-  return tenant.role === 'agent' || tenant.role === 'manager' || tenant.role === 'admin'
+  return isStaffRole(tenant.role)
+}
+
+export function isStaffRole(role: Role): boolean {
+  return role === 'agent' || role === 'manager' || role === 'admin'
 }

@@ -1,5 +1,8 @@
 import { setup } from 'xstate'
 
+export const TICKET_STATES = ['new', 'accepted', 'assigned', 'in_progress', 'waiting_customer', 'resolved', 'closed', 'cancelled'] as const
+export type TicketState = (typeof TICKET_STATES)[number]
+
 export type TicketEvent =
   | { type: 'ACCEPT' }
   | { type: 'ASSIGN' }

@@ -8,7 +8,7 @@ import type { Utterance } from './response.ts'
 
 const MINUTE_MS = 60_000
 
-/** How a ticket's clocks stand. A clock without a start or a target is null. */
+/** How a ticket's clocks stand. A clock without a start or a target is null, and so are those of a cancelled ticket. */
 export interface TicketClocks {
   first_response: Reading | null
   resolution: Reading | null
@@ -17,7 +17,7 @@ export interface TicketClocks {
 /** Reads a ticket's clocks at `now` (milliseconds since 1970) out of what happened to it. Pure. */
 export function readTicketClocks(ticket: SlaTicket, now: number): TicketClocks {
   const start = ticket.sla_started_at?.getTime()
-  if (start === undefined) return { first_response: null, resolution: null }
+  if (start === undefined || ticket.status === 'cancelled') return { first_response: null, resolution: null }
   const { pauses, solved_at } = standstills(ticket)
   const read = (minutes: SlaTicket['resolution_minutes'], solved: number | null): Reading | null => {
     const terms = termsOf(ticket, start, minutes)

@@ -33,15 +33,17 @@ interface Answer {
 export interface Client {
   user: UserRow
   token: string
-  get(path: string): Promise<Answer>
+  get(path: string, headers?: Record<string, string>): Promise<Answer>
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  patch(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  delete(path: string, headers?: Record<string, string>): Promise<Answer>
 }
 
 /** Makes a user of this role and signs in. */
 export async function clientOf(app: FastifyInstance, database: Database, role: Role, organization: OrganizationRow | null = null): Promise<Client> {
   const user = await createUser(database, role, organization)
   const token = await signIn(app, user.email)
-  const send = async (method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
+  const send = async (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
     const response = await app.inject({
       method,
       url: `/api/v1${path}`,
@@ -54,5 +56,12 @@ export async function clientOf(app: FastifyInstance, database: Database, role: R
       body: response.body === '' ? null : /json/.test(String(response.headers['content-type'])) ? response.json() : response.body,
     }
   }
-  return { user, token, get: (path) => send('GET', path), post: (path, body, headers) => send('POST', path, body, headers) }
+  return {
+    user,
+    token,
+    get: (path, headers) => send('GET', path, undefined, headers),
+    post: (path, body, headers) => send('POST', path, body, headers),
+    patch: (path, body, headers) => send('PATCH', path, body, headers),
+    delete: (path, headers) => send('DELETE', path, undefined, headers),
+  }
 }

@@ -3,13 +3,16 @@ import { z } from 'zod'
 import { LIMITS } from '#config.ts'
 import { commentRow, insertComment, listComments } from '#db/comments.ts'
 import { inOrganization } from '#db/pool.ts'
-import { findTicket } from '#db/tickets.ts'
+import type { DatabaseTransactionConnection } from '#db/pool.ts'
+import { findTicket, lockTicket } from '#db/tickets.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { uuidParams } from '../shapes.ts'
+import { moveTicket } from '../ticket-change.ts'
+import type { Author } from '../ticket-change.ts'
 import { isStaff, viewerOf } from '../ticket-view.ts'
 
 const newComment = z.strictObject({
@@ -19,7 +22,7 @@ const newComment = z.strictObject({
 const commentQuery = z.strictObject({ limit: limitQuery, cursor: cursorOf(z.tuple([z.int(), z.guid()])) })
 const commentSchema = commentRow.meta({ id: 'Comment' })
 
-export const commentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
+export const commentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
   const tags = ['tickets']
 
   app.post(
@@ -29,10 +32,16 @@ export const commentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
       const tenant = tenantOf(request)
       const { id } = request.params
       if (request.body.is_internal && !isStaff(tenant)) throw refusal(403, 'Only staff may comment internally.')
+      let queues: string[] = []
       const answer = await inOrganization(database.app, tenant.organization_id, async (tx) => {
         if (!(await findTicket(tx, viewerOf(tenant), id))) throw notFound('ticket')
-        return once(tx, request, tenant, () => insertComment(tx, { ...request.body, ticket_id: id, author_id: tenant.user_id }))
+        return once(tx, request, tenant, async () => {
+          // Before the comment, which locks a part of the ticket's row: two who take that part first would wait for each other.
+          if (!isStaff(tenant)) queues = await hearCustomer(tx, { ...tenant, request_id: request.id }, id)
+          return insertComment(tx, { ...request.body, ticket_id: id, author_id: tenant.user_id })
+        })
       })
+      notifier.notify(...queues)
       return sendCreated(reply, answer)
     },
   )
@@ -64,4 +73,11 @@ export const commentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
       )
     },
   )
+}
+
+/** A ticket that waits for its customer goes on when the customer says something. @returns the queues of the jobs that this causes */
+async function hearCustomer(tx: DatabaseTransactionConnection, author: Author, ticketId: string): Promise<string[]> {
+  const ticket = await lockTicket(tx, { user_id: author.user_id, sees: 'all' }, ticketId)
+  if (ticket?.status !== 'waiting_customer') return []
+  return (await moveTicket(tx, author, ticket, { to: 'in_progress', action: 'ticket.customer_replied' })).queues
 }

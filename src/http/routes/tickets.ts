@@ -1,28 +1,28 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
-import { LIMITS } from '#config.ts'
 import { PRIORITIES } from '#db/job-inputs.ts'
 import { inOrganization } from '#db/pool.ts'
-import { findTicket, listTickets, TICKET_STATES, ticketRow } from '#db/tickets.ts'
+import { findTicket, listTickets, lockTicket, TICKET_STATES } from '#db/tickets.ts'
+import { etagOf, isKnown, requireMatch } from '../etag.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { uuidParams } from '../shapes.ts'
+import { editTicket } from '../ticket-change.ts'
 import { takeIn } from '../ticket-intake.ts'
+import { description, subject, ticketSchema, ticketTags } from '../ticket-shapes.ts'
 import { isStaff, viewerOf } from '../ticket-view.ts'
 
-const TAGS_MAX = 20
-const TAG_CHARS = 50
 const SEARCH_CHARS = 200
 
 const newTicket = z.strictObject({
-  subject: z.string().max(LIMITS.SUBJECT_CHARS).regex(/\S/, 'must say something'),
-  description: z.string().max(LIMITS.DESCRIPTION_CHARS).regex(/\S/, 'must say something'),
+  subject,
+  description,
   priority: z.enum(PRIORITIES).optional(),
   service_id: z.guid().optional(),
-  tags: z.array(z.string().min(1).max(TAG_CHARS)).max(TAGS_MAX).optional(),
+  tags: ticketTags.optional(),
   requester_id: z.guid().describe('For staff: on whose behalf').optional(),
 })
 
@@ -37,7 +37,7 @@ const ticketQuery = z.strictObject({
   cursor: cursorOf(z.tuple([z.int()])),
 })
 
-const ticketSchema = ticketRow.meta({ id: 'Ticket' })
+const edit = z.strictObject({ subject, description, priority: z.enum(PRIORITIES), tags: ticketTags, service_id: z.guid().nullable() }).partial()
 
 export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
   const tags = ['tickets']
@@ -93,11 +93,42 @@ export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
     },
   )
 
-  app.get('/tickets/:id', { schema: { summary: 'A ticket', tags, params: uuidParams, response: { 200: ticketSchema } } }, async (request, reply) => {
-    const tenant = tenantOf(request)
-    const ticket = await inOrganization(database.app, tenant.organization_id, (tx) => findTicket(tx, viewerOf(tenant), request.params.id))
-    if (!ticket) throw notFound('ticket')
-    reply.header('etag', `"${ticket.version}"`)
-    return ticket
-  })
+  app.get(
+    '/tickets/:id',
+    {
+      schema: {
+        summary: 'A ticket; 304 to If-None-Match where nobody changed it (the figures of its clock do not count)',
+        tags,
+        params: uuidParams,
+        response: { 200: ticketSchema, 304: z.void() },
+      },
+    },
+    async (request, reply) => {
+      const tenant = tenantOf(request)
+      const ticket = await inOrganization(database.app, tenant.organization_id, (tx) => findTicket(tx, viewerOf(tenant), request.params.id))
+      if (!ticket) throw notFound('ticket')
+      reply.header('etag', etagOf(ticket))
+      return isKnown(request, ticket) ? reply.code(304).send() : ticket
+    },
+  )
+
+  app.patch(
+    '/tickets/:id',
+    {
+      schema: { summary: 'Change a ticket; 412 where If-Match names an older version', tags, params: uuidParams, body: edit, response: { 200: ticketSchema } },
+    },
+    async (request, reply) => {
+      const tenant = tenantOf(request)
+      const { body } = request
+      const { ticket, queues } = await inOrganization(database.app, tenant.organization_id, async (tx) => {
+        const locked = await lockTicket(tx, viewerOf(tenant), request.params.id)
+        if (!locked) throw notFound('ticket')
+        requireMatch(request, locked)
+        return editTicket(tx, { ...tenant, request_id: request.id }, locked, { ...body, ...(body.tags ? { tags: [...new Set(body.tags)] } : {}) })
+      })
+      notifier.notify(...queues)
+      reply.header('etag', etagOf(ticket))
+      return ticket
+    },
+  )
 }
