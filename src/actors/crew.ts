@@ -1,7 +1,7 @@
 import type { ClaimedJob } from '#db/jobs.ts'
 import type { Engine } from './engine.ts'
 import { JobActor } from './job.ts'
-import type { Interruption } from './job.ts'
+import type { Interruption } from './run.ts'
 import type { Recorder } from './recorder.ts'
 
 /** Rows of the actor tree that one queue shows at most. */

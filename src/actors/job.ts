@@ -13,29 +13,17 @@ import type { Engine } from './engine.ts'
 import { countTransitions } from './recorder.ts'
 import { meterOf } from './meter.ts'
 import type { Recorder } from './recorder.ts'
+import { Interruption, Run, toError } from './run.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
 
 export interface JobTypeName {
   job_type: string
 }
 
-/** How long an aborted handler may take to come back before its job goes on without it. Its writes never commit then. */
-const ABORT_GRACE_MS = 2_000
 const STACK_CHARS = 4_000
 /** Progress is written at most this often. */
 const PROGRESS_MS = 500
 const PROGRESS_NOTE_CHARS = 200
-
-/** Why a run was broken off from outside. It becomes the job's event. */
-export class Interruption extends Error {
-  override name = 'Interruption'
-  readonly kind: 'CANCEL' | 'TIMEOUT' | 'RELEASE' | 'LEASE_LOST'
-
-  constructor(kind: Interruption['kind'], message: string) {
-    super(message)
-    this.kind = kind
-  }
-}
 
 /** The job moved on without this run: whatever it would write is refused. */
 class LeaseLost extends Error {
@@ -51,16 +39,14 @@ export class JobActor {
   readonly #worker: number
   readonly #engine: Engine
   readonly #recorder: Recorder
-  readonly #abort = new AbortController()
+  readonly #run = new Run()
   readonly since = Date.now()
-  /** Resolves when START is in the database; false where it was refused. */
-  #started: Promise<boolean> = Promise.resolve(true)
+  /** Whether START is in the database: not known yet, yes, or no, and never will be. */
+  #started: boolean | null = true
+  #whenStarted: (() => void)[] = []
   #standing: JobStanding
   #version: number
   #progress: { share: number; note: string } | null = null
-  /** Milliseconds that the handler took. */
-  runMs = 0
-
   constructor(job: ClaimedJob, worker: number, engine: Engine, recorder: Recorder) {
     this.job = job
     this.#worker = worker
@@ -73,13 +59,18 @@ export class JobActor {
     }
   }
 
+  /** Milliseconds that the handler took. */
+  get runMs(): number {
+    return this.#run.ms
+  }
+
   get state(): JobState {
     return this.#standing.state
   }
 
   /** Breaks the run off; the first reason counts. */
   interrupt(kind: Interruption['kind'], message: string): void {
-    this.#abort.abort(new Interruption(kind, message))
+    this.#run.interrupt(kind, message)
   }
 
   /**
@@ -92,10 +83,10 @@ export class JobActor {
   async live(slotDone: () => void): Promise<boolean> {
     const done = onceOnly(slotDone)
     try {
-      if (this.#abort.signal.aborted) await this.#endInterrupted()
+      if (this.#run.interruption) await this.#endInterrupted(this.#run.interruption)
       else {
         await this.#start()
-        const outcome = await this.#run()
+        const outcome = await this.#runHandler()
         done()
         await this.#end(outcome)
       }
@@ -119,38 +110,41 @@ export class JobActor {
     if (this.#engine.jobTypes.get(this.job.job_type)?.durable === 'each') return this.#step({ type: 'START' })
     const move = this.#decide({ type: 'START' }, {})
     this.#adopt(move)
-    this.#started = this.#recorder.record(move)
-    this.#started.then(
-      (recorded) => recorded || this.#abort.abort(new Interruption('LEASE_LOST', 'the job had moved on before START was recorded')),
-      () => {},
-    )
+    this.#started = null
+    this.#recorder.enter(move, (recorded) => {
+      this.#started = recorded === true
+      if (!this.#started) this.interrupt('LEASE_LOST', 'the job had moved on before START was recorded')
+      for (const resolve of this.#whenStarted.splice(0)) resolve()
+    })
+  }
+
+  /** Resolves when it is known whether START is in the database. */
+  async #startIsRecorded(): Promise<boolean> {
+    if (this.#started === null) await new Promise<void>((resolve) => this.#whenStarted.push(resolve))
+    return this.#started === true
   }
 
   /** The handler's outcome, its error, or the interruption, whichever comes first. */
-  async #run(): Promise<Outcome | Error> {
+  async #runHandler(): Promise<Outcome | Error> {
     const type = this.#engine.jobTypes.get(this.job.job_type)
     if (!type) return new PermanentFailure(`this worker knows no job type ${this.job.job_type}`)
-    if (this.#abort.signal.aborted) return toError(this.#abort.signal.reason)
-    const started = performance.now()
-    const timeout = setTimeout(() => this.interrupt('TIMEOUT', `did not end within ${type.timeout_ms} ms`), type.timeout_ms)
-    const handled = this.#handle(type).catch((error: unknown) => toError(error))
-    const outcome = await Promise.race([handled, this.#aborted(handled)])
-    clearTimeout(timeout)
-    this.runMs = performance.now() - started
-    meterOf(type.name).run.observe(this.runMs / 1_000)
-    const reason: unknown = this.#abort.signal.reason
-    return outcome instanceof Error && reason instanceof Interruption ? reason : outcome
+    const outcome = await this.#run.outcomeOf(() => this.#handle(type), type.timeout_ms)
+    meterOf(type.name).run.observe(this.#run.ms / 1_000)
+    return outcome
   }
 
   async #handle(type: JobType): Promise<Outcome> {
     const payload = type.payload.safeParse(this.job.payload)
     if (!payload.success) throw new PermanentFailure(`payload: ${payload.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`)
+    const run = this.#run
     const running: RunningJob<unknown> = {
       id: this.job.id,
       organization_id: this.job.organization_id,
       attempt: this.job.attempt,
       payload: payload.data,
-      signal: this.#abort.signal,
+      get signal() {
+        return run.signal
+      },
       read: (work) => this.#transaction(work),
       progress: (share, note) => this.#noteProgress(share, note),
     }
@@ -167,7 +161,7 @@ export class JobActor {
   async #writeProgress(): Promise<void> {
     const progress = this.#progress
     this.#progress = null
-    if (this.#standing.state !== 'running' || !(await this.#started.catch(() => false))) return
+    if (this.#standing.state !== 'running' || !(await this.#startIsRecorded())) return
     const version = this.#version
     try {
       const ours = await recordProgress(this.#engine.database.system, { id: this.job.id, version, progress })
@@ -178,17 +172,9 @@ export class JobActor {
     }
   }
 
-  /** Resolves when the run was interrupted and its handler has had its grace to come back. */
-  async #aborted(handled: Promise<unknown>): Promise<Error> {
-    const { signal } = this.#abort
-    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
-    await Promise.race([handled, pause(ABORT_GRACE_MS)])
-    return toError(signal.reason)
-  }
-
   /** The one way in which a run ends. */
   async #end(outcome: Outcome | Error): Promise<void> {
-    if (outcome instanceof Interruption) return this.#endInterrupted()
+    if (outcome instanceof Interruption) return this.#endInterrupted(outcome)
     if (outcome instanceof Error) return this.#fail(outcome)
     if (outcome.kind === 'snooze') return this.#finish({ type: 'SNOOZE', delay_ms: outcome.delay_ms }, { details: { delay_ms: outcome.delay_ms } })
     try {
@@ -199,8 +185,7 @@ export class JobActor {
     }
   }
 
-  async #endInterrupted(): Promise<void> {
-    const { kind, message } = this.#abort.signal.reason as Interruption
+  async #endInterrupted({ kind, message }: Interruption): Promise<void> {
     if (kind === 'LEASE_LOST') throw new LeaseLost()
     if (kind === 'TIMEOUT') {
       const fault = { class: 'Timeout', message }
@@ -231,7 +216,7 @@ export class JobActor {
 
   /** SUCCEED together with the handler's own writes, in one transaction: both commit, or neither does. */
   async #succeedWith(writes: (tx: DatabaseTransactionConnection) => Promise<void>, result: unknown): Promise<void> {
-    if (!(await this.#started)) throw new LeaseLost()
+    if (!(await this.#startIsRecorded())) throw new LeaseLost()
     const move = this.#decide({ type: 'SUCCEED' }, { result })
     for (let tries = 1; ; tries += 1) {
       try {
@@ -266,6 +251,7 @@ export class JobActor {
           to: standing.state,
           attempt: standing.context.attempt,
           worker: this.#worker,
+          decided_at: performance.now(),
           details: extra.details,
         },
       ],
@@ -293,7 +279,7 @@ export class JobActor {
 
   #noteLeaseLost(): void {
     metrics.leasesLost.inc({ job_type: this.job.job_type })
-    this.#abort.abort(new Interruption('LEASE_LOST', 'the job has moved on'))
+    this.interrupt('LEASE_LOST', 'the job has moved on')
     this.#engine.log.warn({ job_id: this.job.id, version: this.#version }, 'lease lost: the job had moved on, nothing was written')
   }
 
@@ -308,10 +294,6 @@ function onceOnly(call: () => void): () => void {
     if (!called) call()
     called = true
   }
-}
-
-function toError(value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value))
 }
 
 /** An error as it is stored: text on purpose, since an Error in JSON is {}; without the NUL that PostgreSQL refuses. */

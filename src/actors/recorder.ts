@@ -6,17 +6,19 @@ import type { JobTypeName } from './job.ts'
 import { metrics } from '#metrics.ts'
 import type { Engine } from './engine.ts'
 import { meterOf } from './meter.ts'
+import { toError } from './run.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
 
 /** At most this many jobs go into one statement; at 1,000 a plan flips and it becomes slower. */
 const BATCH_MAX = 500
 
-/** A move that waits for its statement, and who waits for it. */
+/** What became of a move: recorded, refused because the job had moved on, or what PostgreSQL says of this very move. */
+type Settled = boolean | Error
+
+/** A move that waits for its statement, and who is told. */
 interface Entry {
   move: Move & JobTypeName
-  decidedAt: number
-  resolve: (recorded: boolean) => void
-  reject: (error: unknown) => void
+  settle: (settled: Settled) => void
 }
 
 /**
@@ -40,11 +42,16 @@ export class Recorder {
    */
   record(move: Move & JobTypeName): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const entries = this.#waiting.get(move.id) ?? []
-      entries.push({ move, decidedAt: performance.now(), resolve, reject })
-      this.#waiting.set(move.id, entries)
-      this.#flushing ??= this.#flush()
+      this.enter(move, (settled) => (settled instanceof Error ? reject(settled) : resolve(settled)))
     })
+  }
+
+  /** The same for who does not wait: `settle` is told when it is known. */
+  enter(move: Move & JobTypeName, settle: Entry['settle']): void {
+    const entries = this.#waiting.get(move.id)
+    if (entries) entries.push({ move, settle })
+    else this.#waiting.set(move.id, [{ move, settle }])
+    this.#flushing ??= this.#flush()
   }
 
   /** Resolves when nothing waits any more. */
@@ -90,7 +97,7 @@ export class Recorder {
           const refused = batch[0]!.at(-1)!
           const sound = batch[0]!.slice(0, -1)
           if (sound.length > 0) await this.#write([sound])
-          refused.reject(error)
+          refused.settle(toError(error))
           return
         }
       }
@@ -101,21 +108,15 @@ export class Recorder {
 /** Several moves of one job, each deciding on what the one before left, as one. */
 function merged(entries: readonly Entry[]): Move {
   const first = entries[0]!.move
+  if (entries.length === 1) return first
   const last = entries.at(-1)!.move
-  const now = performance.now()
-  return {
-    id: first.id,
-    version: first.version,
-    standing: last.standing,
-    transitions: entries.flatMap(({ move, decidedAt }) => move.transitions.map((transition) => ({ ago_ms: now - decidedAt, ...transition }))),
-    result: last.result,
-  }
+  return { id: first.id, version: first.version, standing: last.standing, transitions: entries.flatMap(({ move }) => move.transitions), result: last.result }
 }
 
 function settle(entries: readonly Entry[], recorded: boolean): void {
-  for (const { move, resolve } of entries) {
-    if (recorded) countTransitions(move)
-    resolve(recorded)
+  for (const entry of entries) {
+    if (recorded) countTransitions(entry.move)
+    entry.settle(recorded)
   }
 }
 

@@ -292,8 +292,8 @@ export interface Transition {
   attempt: number
   worker: number | null
   details?: unknown
-  /** How long ago it happened, for a transition that is recorded later than it was decided. */
-  ago_ms?: number
+  /** When it was decided, on this process's monotonic clock, for a transition that is recorded later than that. */
+  decided_at?: number
 }
 
 /** The transitions of one job since `version`, and the standing in which they leave it. */
@@ -349,6 +349,7 @@ function isPlainSuccess({ transitions, result, standing }: Move, worker: number)
 
 /** @returns only what is out of the ordinary: refused moves, and jobs that others wait for */
 async function recordPlainSuccesses(db: CommonQueryMethods, worker: number, moves: readonly Move[]): Promise<readonly RecordedRow[]> {
+  const now = performance.now()
   return db.any(sql.type(recordedRow)`
     with decided as materialized (
       select * from unnest(
@@ -361,11 +362,11 @@ async function recordPlainSuccesses(db: CommonQueryMethods, worker: number, move
           'int4',
         )},
         ${sql.array(
-          moves.map((move) => Math.round(move.transitions[0]!.ago_ms ?? 0)),
+          moves.map((move) => agoMs(move.transitions[0]!, now)),
           'int4',
         )},
         ${sql.array(
-          moves.map((move) => Math.round(move.transitions[1]!.ago_ms ?? 0)),
+          moves.map((move) => agoMs(move.transitions[1]!, now)),
           'int4',
         )}
       ) as decided (id, version, started_ms, ended_ms)
@@ -395,6 +396,11 @@ async function recordPlainSuccesses(db: CommonQueryMethods, worker: number, move
      where moved.id is null or has_dependents`)
 }
 
+/** Milliseconds since a transition was decided: by so much its event lies before the statement that records it. */
+function agoMs({ decided_at }: Transition, now: number): number {
+  return decided_at === undefined ? 0 : Math.round(now - decided_at)
+}
+
 /** Who held the job before the move: its transitions name the holder from which they take it. */
 function holderBefore({ transitions: [first] }: Move): number | null {
   return first !== undefined && (first.from === 'claimed' || first.from === 'running') ? first.worker : null
@@ -402,6 +408,7 @@ function holderBefore({ transitions: [first] }: Move): number | null {
 
 async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promise<readonly RecordedRow[]> {
   const column = <T>(pick: (move: Move) => T) => moves.map(pick)
+  const now = performance.now()
   const steps = moves.flatMap((move) => move.transitions.map((transition, index) => ({ ...transition, id: move.id, seq: move.version + index + 1 })))
   return db.any(sql.type(recordedRow)`
     with decided as materialized (
@@ -523,8 +530,8 @@ async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promi
             'int4',
           )},
           ${sql.array(
-            steps.map((step) => step.ago_ms ?? 0),
-            'float8',
+            steps.map((step) => agoMs(step, now)),
+            'int4',
           )},
           ${sql.array(
             steps.map((step) => (step.details === undefined ? null : JSON.stringify(step.details))),

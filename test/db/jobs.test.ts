@@ -23,7 +23,7 @@ test('a job is enqueued, claimed and done, with its log', async () => {
       version: claimed[0]!.version,
       standing: { state: 'done', context: { attempt: 1, max_attempts: 3, delay_ms: 0, worker: null, last_error: null } },
       transitions: [
-        { event: 'START', from: 'claimed', to: 'running', attempt: 1, worker: worker!.id, ago_ms: 3 },
+        { event: 'START', from: 'claimed', to: 'running', attempt: 1, worker: worker!.id, decided_at: performance.now() - 3 },
         { event: 'SUCCEED', from: 'running', to: 'done', attempt: 1, worker: worker!.id },
       ],
       result: { fine: true },
