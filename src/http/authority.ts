@@ -33,6 +33,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
   'POST /api/v1/tickets/:id/accept': STAFF,
   'POST /api/v1/tickets/:id/assign': STAFF,
   'POST /api/v1/tickets/:id/status': STAFF,
+  'GET /api/v1/tickets/:id/history': TENANTS,
   'GET /api/v1/tickets/:id/comments': TENANTS,
   'POST /api/v1/tickets/:id/comments': TENANTS,
   'GET /api/v1/tickets/:id/triage': STAFF,

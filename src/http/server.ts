@@ -27,6 +27,7 @@ import { jobRoutes } from './routes/jobs.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { replayRoutes } from './routes/replay.ts'
 import { ticketAiRoutes } from './routes/ticket-ai.ts'
+import { ticketHistoryRoutes } from './routes/ticket-history.ts'
 import { ticketMoveRoutes } from './routes/ticket-moves.ts'
 import { ticketRoutes } from './routes/tickets.ts'
 import type { Services } from './services.ts'
@@ -100,6 +101,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     authRoutes,
     ticketRoutes,
     ticketMoveRoutes,
+    ticketHistoryRoutes,
     commentRoutes,
     ticketAiRoutes,
     jobRoutes,

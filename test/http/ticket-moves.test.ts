@@ -94,7 +94,10 @@ test('acceptance starts the SLA under the default policy, with an audit row, a v
 test('many who accept one ticket at once accept it once', async () => {
   const id = await filed()
   const answers = await Promise.all(Array.from({ length: 6 }, () => agent.post(`/tickets/${id}/accept`)))
-  assert.deepEqual(answers.map(({ status }) => status).toSorted((a, b) => a - b), [200, 409, 409, 409, 409, 409])
+  assert.deepEqual(
+    answers.map(({ status }) => status).toSorted((a, b) => a - b),
+    [200, 409, 409, 409, 409, 409],
+  )
   assert.equal((await auditOf(id)).length, 1)
 })
 
@@ -192,4 +195,39 @@ test('who has the newest version is told so', async () => {
   assert.deepEqual([same.status, same.body, same.headers['etag']], [304, null, headers['etag']])
   await agent.post(`/tickets/${id}/accept`)
   assert.equal((await customer.get(`/tickets/${id}`, { 'if-none-match': String(headers['etag']) })).status, 200)
+})
+
+test('the history is one list of what people and jobs did, in order, page by page; customers miss what is internal', async () => {
+  const id = await standing('accepted')
+  await agent.post(`/tickets/${id}/comments`, { content: 'Secret', is_internal: true })
+  await agent.patch(`/tickets/${id}`, { description: 'Since ten.' })
+  await database.owner(`update tickets set priority = 'high' where id = $1`, [id])
+  await agent.post(`/tickets/${id}/assign`, { assignee_id: agent.user.id })
+  await customer.post(`/tickets/${id}/comments`, { content: 'Thanks' })
+  const read = async (client: Client): Promise<{ action: string; actor: { id: string } | null; details: unknown }[]> => {
+    const items = []
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const { body } = await client.get(`/tickets/${id}/history?limit=2${cursor ? `&cursor=${cursor}` : ''}`)
+      items.push(...body.items)
+      cursor = body.next_cursor as string | null
+    }
+    return items
+  }
+  const all = await read(agent)
+  assert.deepEqual(
+    all.map(({ action, actor }) => [action, actor?.id ?? null]),
+    [
+      ['ticket.create', customer.user.id],
+      ['ticket.accept', agent.user.id],
+      ['comment.create', agent.user.id],
+      ['ticket.edit', agent.user.id],
+      ['ticket.edit', null],
+      ['ticket.assign', agent.user.id],
+      ['comment.create', customer.user.id],
+    ],
+  )
+  assert.deepEqual(all[3]!.details, { description_chars: { from: 11, to: 10 } })
+  assert.deepEqual(all[4]!.details, { priority: { from: 'medium', to: 'high' } })
+  assert.deepEqual((await read(customer)).map(({ action }) => action).filter((action) => action === 'comment.create').length, 1)
+  assert.equal((await stranger.get(`/tickets/${id}/history`)).status, 404)
 })
