@@ -54,13 +54,14 @@ export async function hasUnrescuedWorkers(db: CommonQueryMethods): Promise<boole
 }
 
 /**
- * Closes the rescue of workers that ended at least `settleMs` ago: a claim that was under way when they were declared
- * lost has come to its end by then.
+ * Closes the rescue of workers that ended at least `settleMs` ago and hold nothing: a claim that was under way when they
+ * were declared lost has come to its end by then. A job that a hanging transaction hides from the rescuer keeps it open.
  */
 export async function closeRescues(db: CommonQueryMethods, settleMs: number): Promise<void> {
   await db.query(sql.typeAlias('void')`
     update workers set rescued_at = now()
-     where ended_at is not null and rescued_at is null and ended_at < now() - ${settleMs} * interval '1 millisecond'`)
+     where ended_at is not null and rescued_at is null and ended_at < now() - ${settleMs} * interval '1 millisecond'
+       and not exists (select from job_queue where locked_by = workers.id and status in ('claimed', 'running'))`)
 }
 
 const heldJob = z.object({ id: z.number(), locked_by: z.number().nullable(), cancel_requested: z.boolean() })
