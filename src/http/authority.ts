@@ -4,6 +4,7 @@ const CUSTOMERS = ['customer_user', 'customer_admin'] as const
 const STAFF = ['agent', 'manager', 'admin'] as const
 const TENANTS = [...CUSTOMERS, ...STAFF] as const
 const EVERYBODY = [...TENANTS, 'operator'] as const
+const KEEPERS = ['manager', 'admin'] as const
 const JOB_READERS = ['manager', 'admin', 'operator'] as const
 const JOB_MOVERS = ['admin', 'operator'] as const
 
@@ -39,6 +40,20 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
   'GET /api/v1/tickets/:id/triage': STAFF,
   'GET /api/v1/tickets/:id/suggestions': STAFF,
   'GET /api/v1/tickets/:id/kb-suggestions': TENANTS,
+
+  'GET /api/v1/tickets/:id/sla': TENANTS,
+  'GET /api/v1/ai/sla/predictions': STAFF,
+  'POST /api/v1/sla/simulate': [...STAFF, 'operator'],
+  'GET /api/v1/sla/calendars': STAFF,
+  'POST /api/v1/sla/calendars': KEEPERS,
+  'GET /api/v1/sla/calendars/:id': STAFF,
+  'PATCH /api/v1/sla/calendars/:id': KEEPERS,
+  'DELETE /api/v1/sla/calendars/:id': KEEPERS,
+  'GET /api/v1/sla/policies': STAFF,
+  'POST /api/v1/sla/policies': KEEPERS,
+  'GET /api/v1/sla/policies/:id': STAFF,
+  'PATCH /api/v1/sla/policies/:id': KEEPERS,
+  'DELETE /api/v1/sla/policies/:id': KEEPERS,
 
   'GET /api/v1/jobs': JOB_READERS,
   'POST /api/v1/jobs': JOB_MOVERS,

@@ -26,6 +26,9 @@ import { jobMoveRoutes } from './routes/job-moves.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { replayRoutes } from './routes/replay.ts'
+import { slaCalendarRoutes } from './routes/sla-calendars.ts'
+import { slaPolicyRoutes } from './routes/sla-policies.ts'
+import { slaRoutes } from './routes/sla.ts'
 import { ticketAiRoutes } from './routes/ticket-ai.ts'
 import { ticketHistoryRoutes } from './routes/ticket-history.ts'
 import { ticketMoveRoutes } from './routes/ticket-moves.ts'
@@ -104,6 +107,9 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     ticketHistoryRoutes,
     commentRoutes,
     ticketAiRoutes,
+    slaRoutes,
+    slaCalendarRoutes,
+    slaPolicyRoutes,
     jobRoutes,
     jobEnqueueRoutes,
     jobMoveRoutes,

@@ -1,13 +1,10 @@
 import { pastOutcomes, readSlaTicket, updateSlaPrediction } from '#db/sla.ts'
-import { riskOf, usedShare } from '#sla/prediction.ts'
+import { HISTORY_ROWS, riskOf, usedShare } from '#sla/prediction.ts'
 import { minutesToBreach, readTicketClocks } from '#sla/ticket-clocks.ts'
 import { PermanentFailure } from './job-type.ts'
 import type { JobType } from './job-type.ts'
 import { TICKET_BACKOFF, ticketPayload } from './ticket-job.ts'
 import type { TicketPayload } from './ticket-job.ts'
-
-/** The newest past clocks that a prediction asks. */
-const HISTORY_ROWS = 2_000
 
 /** Works out when a ticket will breach and how likely that is; the result says what the risk was computed from. */
 export const slaPredict: JobType<TicketPayload> = {

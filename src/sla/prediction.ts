@@ -2,6 +2,8 @@ import type { Reading } from './cycles.ts'
 
 /** Fewer past clocks than this say nothing about the next one. */
 const MIN_HISTORY = 30
+/** The newest past clocks that a prediction asks. */
+export const HISTORY_ROWS = 2_000
 
 /** What a risk was computed from. */
 type RiskBasis = 'history' | 'elapsed_share' | 'breached' | 'no_policy' | 'no_running_clock'

@@ -31,7 +31,7 @@ const operations = Object.entries(openapi.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation, name: `${method.toUpperCase()} ${path}` })),
 )
 const pathTo = (path: string, id: string | number) => path.replaceAll(/\{\w+\}/g, encodeURIComponent(id))
-const knownId = (path: string) => (path.includes('/tickets/') ? ticket : path.includes('/queues/') ? 'default' : job)
+const knownId = (path: string) => (path.includes('/queues/') ? 'default' : path.includes('/jobs/') ? job : ticket)
 
 async function refuses(
   what: string,
@@ -66,7 +66,7 @@ test('the OpenAPI document is 3.1, holds every route of the table of authority, 
 
 for (const { path, method, operation, name } of operations) {
   const url = pathTo(path, knownId(path))
-  const token = /queues/.test(path) ? operator.token : admin.token
+  const token = /queues|\/organizations$/.test(path) ? operator.token : admin.token
   const send = (what: string, rest: Partial<Parameters<typeof refuses>[1]> = {}) => refuses(what, { method, url, token, ...rest })
 
   if (operation.security) {
@@ -139,7 +139,7 @@ for (const { path, method, operation, name } of operations) {
         'wrong types': '{"email":1,"password":[],"refresh_token":{},"subject":1,"description":[],"content":false,"job_type":7,"count":"many"}',
       }
       for (const [what, body] of Object.entries(bodies)) await send(what, { body })
-      if (!/\{id\}\/(retry|cancel|accept)|queues|logout/.test(path)) {
+      if (!/\{id\}\/(retry|cancel|accept|publish|unpublish)|queues|logout/.test(path)) {
         await send('null', { body: 'null' })
         await send('no body')
       }

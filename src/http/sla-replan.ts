@@ -1,0 +1,12 @@
+import { enqueueJobs } from '#db/jobs.ts'
+import type { CommonQueryMethods } from '#db/pool.ts'
+import { hasJobEngine } from '#db/ticket-ai.ts'
+import { newJob } from '#jobs/job-type.ts'
+import { slaCheck } from '#jobs/sla-check.ts'
+
+/** Has every open clock of the organisation planned anew, in the caller's transaction. @returns the queues in which that waits */
+export async function replanClocks(tx: CommonQueryMethods, organizationId: string): Promise<string[]> {
+  if (!(await hasJobEngine(tx))) return []
+  await enqueueJobs(tx, [newJob(slaCheck, organizationId, {})])
+  return [slaCheck.queue]
+}
