@@ -352,7 +352,9 @@ async function recordPlainSuccesses(db: CommonQueryMethods, worker: number, move
   const now = performance.now()
   return db.any(sql.type(recordedRow)`
     with decided as materialized (
-      select * from unnest(
+      -- State and holder are joined, not compared with constants: by statistics of a moment in which nothing was held, the
+      -- planner expects one such row, reads the whole table for it and tries 500 by 500 (6,000 jobs/s where there are 20,000).
+      select decided.*, 'claimed'::job_status as was, ${worker}::int4 as worker from unnest(
         ${sql.array(
           moves.map((move) => move.id),
           'int8',
@@ -375,7 +377,7 @@ async function recordPlainSuccesses(db: CommonQueryMethods, worker: number, move
          set status = 'done', version = decided.version + 2, locked_by = null, locked_at = null, cancel_requested_at = null,
              last_error = null, result = null, progress = null, finished_at = now(), updated_at = now()
         from decided
-       where job.id = decided.id and job.version = decided.version and job.status = 'claimed' and job.locked_by = ${worker}
+       where job.id = decided.id and job.version = decided.version and job.status = decided.was and job.locked_by = decided.worker
       returning job.id, decided.version, job.attempt, job.organization_id, job.job_type, job.unique_key, job.has_dependents, started_ms, ended_ms
     ), freed as (
       delete from job_unique using moved

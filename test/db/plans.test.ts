@@ -8,6 +8,7 @@ import { listJobEvents, listJobs, oldestDue } from '#db/job-lists.ts'
 import type { JobFilter } from '#db/job-lists.ts'
 import { inOrganization } from '#db/pool.ts'
 import { claim } from '../support/claims.ts'
+import { failureOf, successOf } from '../support/moves.ts'
 import { explain } from '../support/plans.ts'
 import type { Plan } from '../support/plans.ts'
 import { testDatabase } from '../support/database.ts'
@@ -58,7 +59,9 @@ test('a claim begins at the head that it is given, not at the start of the lane'
      select (extract(epoch from at) * 1000000)::int8::text as head, (select count(*)::int from job_ready where tenant = $1 and run_after >= at) as behind from head`,
     [lane!.tenant],
   )
-  const plan = await explain(database.system, (db) => claimJobs(db, { queue: 'default', worker, lanes: [{ ...lane!, after_us: Number(row!.head), limit: WAITING }] }))
+  const plan = await explain(database.system, (db) =>
+    claimJobs(db, { queue: 'default', worker, lanes: [{ ...lane!, after_us: Number(row!.head), limit: WAITING }] }),
+  )
   assert.ok(row!.behind < WAITING / ORGANIZATIONS / 2, 'the head stands far behind the start')
   assert.equal(plan.rows, row!.behind)
   assertRows(plan, 'job_ready', 2 * row!.behind)
@@ -66,7 +69,12 @@ test('a claim begins at the head that it is given, not at the start of the lane'
 
 test('recording successes that are alike touches their rows only', async () => {
   for (const count of [8, BATCH, HELD]) {
-    const plan = await explain(database.system, (db) => recordMoves(db, successes(count)))
+    const plan = await explain(database.system, (db) =>
+      recordMoves(
+        db,
+        held.slice(0, count).map((job) => successOf(job, worker)),
+      ),
+    )
     assertNoScan(plan)
     assertIndex(plan, 'job_queue', /^job_queue_pkey$/)
     assertRows(plan, 'job_queue', 2 * count)
@@ -77,7 +85,12 @@ test('recording successes that are alike touches their rows only', async () => {
 
 test('recording moves of every other kind touches their rows and places only', async () => {
   for (const count of [1, BATCH, HELD]) {
-    const plan = await explain(database.system, (db) => recordMoves(db, successes(count).map(failed)))
+    const plan = await explain(database.system, (db) =>
+      recordMoves(
+        db,
+        held.slice(0, count).map((job) => failureOf(job, worker)),
+      ),
+    )
     assertNoScan(plan)
     assertIndex(plan, 'job_queue', /^job_queue_pkey$/)
     assertRows(plan, 'job_queue', 2 * count)
@@ -177,25 +190,6 @@ async function quotas(limit: number, tenants = ORGANIZATIONS): Promise<LaneQuota
   lanes.renew((await readyLanes(database.system, 'default', 1_000)).slice(0, tenants), performance.now())
   return lanes.plan(limit, performance.now())
 }
-
-/** START and SUCCEED of jobs that the worker holds. */
-function successes(count: number): Move[] {
-  return held.slice(0, count).map(({ id, version }) => ({
-    id,
-    version,
-    standing: { state: 'done', context: { attempt: 1, max_attempts: 3, delay_ms: 0, worker: null, last_error: null } },
-    transitions: [
-      { event: 'START', from: 'claimed', to: 'running', attempt: 1, worker },
-      { event: 'SUCCEED', from: 'running', to: 'done', attempt: 1, worker },
-    ],
-  }))
-}
-
-const failed = (move: Move): Move => ({
-  ...move,
-  standing: { state: 'retried', context: { attempt: 1, max_attempts: 3, delay_ms: 1_000, worker: null, last_error: 'Error: no' } },
-  transitions: [move.transitions[0]!, { event: 'FAIL', from: 'running', to: 'retried', attempt: 1, worker }],
-})
 
 /** CANCEL of jobs that wait, from somewhere in the middle of the lanes. */
 async function cancellations(count: number): Promise<Move[]> {

@@ -12,6 +12,7 @@ interface PlanNode {
   'Actual Loops': number
   'Rows Removed by Filter'?: number
   'Rows Removed by Index Recheck'?: number
+  'Rows Removed by Join Filter'?: number
   'Shared Hit Blocks': number
   'Shared Read Blocks': number
   Plans?: PlanNode[]
@@ -33,6 +34,8 @@ export interface Plan {
   /** Blocks of 8 kB that it touched. */
   blocks: number
   scans(): Scan[]
+  /** Pairs of rows that were tried and did not match. */
+  triedInVain: number
   rowsRead(table: string): number
 }
 
@@ -85,6 +88,7 @@ function planOf(root: PlanNode): Plan {
     rows: root['Actual Rows'],
     blocks: root['Shared Hit Blocks'] + root['Shared Read Blocks'],
     scans: () => scans,
+    triedInVain: nodes.reduce((sum, node) => sum + (node['Rows Removed by Join Filter'] ?? 0) * node['Actual Loops'], 0),
     rowsRead: (table) => scans.filter((scan) => scan.table === table).reduce((sum, scan) => sum + scan.rows, 0),
   }
 }
