@@ -31,7 +31,7 @@ async function start(url: string, options: object = {}): Promise<Boss> {
 }
 
 /**
- * pg-boss by fetch and complete in batches, four loops: its work() is bound by its poll of half a second. Where speed of
+ * pg-boss by fetch and complete in batches, four loops: 30,000 jobs/s where work() in bursts has 25,000. Where speed of
  * response is measured, work() with LISTEN/NOTIFY, four workers, batches fetched on without a pause while they are full.
  */
 await contest({
