@@ -353,7 +353,7 @@ async function recordPlainSuccesses(db: CommonQueryMethods, worker: number, move
   return db.any(sql.type(recordedRow)`
     with decided as materialized (
       -- State and holder are joined, not compared with constants: by statistics of a moment in which nothing was held, the
-      -- planner expects one such row, reads the whole table for it and tries 500 by 500 (6,000 jobs/s where there are 20,000).
+      -- planner expects one such row, reads the whole table for it and tries 500 by 500 (6,000 jobs/s instead of 14,000).
       select decided.*, 'claimed'::job_status as was, ${worker}::int4 as worker from unnest(
         ${sql.array(
           moves.map((move) => move.id),
