@@ -11,7 +11,7 @@ const TREE_JOBS_MAX = 50
  * not before there is a slot for them, so that another worker may have them.
  */
 const AHEAD_MS = 200
-const WINDOW_MAX = 1_500
+const WINDOW_MAX = 2_000
 /** Weight of the newest run in the mean run time. */
 const NEWEST = 0.05
 
@@ -68,6 +68,8 @@ export class Crew {
 
   take(jobs: readonly ClaimedJob[]): void {
     for (const job of jobs) {
+      // Given to us although we have it: a fall of the server undid our first claim.
+      this.interrupt(job.id, 'LEASE_LOST', 'its claim was undone, and made again')
       const actor = new JobActor(job, this.#worker, this.#engine, this.#recorder)
       this.#actors.set(job.id, actor)
       this.#waiting.push(actor)
@@ -130,7 +132,7 @@ export class Crew {
     } catch (error) {
       this.#events.jobCrashed(actor.job, error)
     } finally {
-      this.#actors.delete(actor.job.id)
+      if (this.#actors.get(actor.job.id) === actor) this.#actors.delete(actor.job.id)
       this.#events.slotFree()
       if (this.#actors.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
     }

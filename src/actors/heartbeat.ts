@@ -46,11 +46,13 @@ export function heartbeatService(heart: Heart): Service {
 async function takeCensus(engine: Engine, worker: number, supervisors: readonly QueueSupervisor[], before: ReadonlySet<number>): Promise<Set<number>> {
   const { system } = engine.database
   const hosted = supervisors.flatMap(({ crew }) => crew.ids)
-  const suspects = new Set(supervisors.flatMap((supervisor) => [...supervisor.suspects]))
   for (const supervisor of supervisors.filter(({ answerLost }) => answerLost)) {
-    for (const id of await jobsHeldBy(system, worker)) suspects.add(id)
+    // Remembered there, not here: this census may fail before it comes to them.
+    for (const id of await jobsHeldBy(system, worker)) supervisor.suspects.add(id)
     supervisor.answerLost = false
   }
+  const suspects = new Set(supervisors.flatMap((supervisor) => [...supervisor.suspects]))
+  const known = new Set(suspects)
   const asked = new Set([...hosted, ...suspects, ...before])
   if (asked.size === 0) return suspects
   for (const job of await holdersOf(system, [...asked])) {
@@ -61,7 +63,10 @@ async function takeCensus(engine: Engine, worker: number, supervisors: readonly 
     if (host || !ours) suspects.delete(job.id)
     else if (before.has(job.id)) await loseStray(engine, worker, job.id)
   }
-  for (const supervisor of supervisors) for (const id of supervisor.suspects) if (before.has(id) || !suspects.has(id)) supervisor.suspects.delete(id)
+  for (const supervisor of supervisors) {
+    // Those that came while the table was asked are the next census's.
+    for (const id of supervisor.suspects) if (known.has(id) && (before.has(id) || !suspects.has(id))) supervisor.suspects.delete(id)
+  }
   return suspects
 }
 

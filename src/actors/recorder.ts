@@ -9,8 +9,8 @@ import { meterOf } from './meter.ts'
 import { toError } from './run.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
 
-/** At most this many jobs go into one statement; at 1,000 a plan flips and it becomes slower. */
-const BATCH_MAX = 500
+/** At most this many jobs go into one statement; larger ones gain nothing any more. */
+const BATCH_MAX = 1_000
 
 /** What became of a move: recorded, refused because the job had moved on, or what PostgreSQL says of this very move. */
 type Settled = boolean | Error
@@ -71,8 +71,10 @@ export class Recorder {
     const batch: Entry[][] = []
     for (const [id, entries] of this.#waiting) {
       if (batch.length === BATCH_MAX) break
-      batch.push(entries)
-      this.#waiting.delete(id)
+      // A gap parts two claims of one job, the first of which was undone by a fall of the server.
+      const gap = entries.findIndex(({ move }, at) => at > 0 && move.version !== endOf(entries[at - 1]!.move))
+      batch.push(gap === -1 ? entries : entries.splice(0, gap))
+      if (gap === -1) this.#waiting.delete(id)
     }
     return batch
   }
@@ -103,6 +105,11 @@ export class Recorder {
       }
     }
   }
+}
+
+/** The version in which a move leaves its job. */
+function endOf({ version, transitions }: Move): number {
+  return version + transitions.length
 }
 
 /** Several moves of one job, each deciding on what the one before left, as one. */
