@@ -4,6 +4,8 @@ import type { ClaimedRow, LaneQuota, LaneRow } from '#db/jobs.ts'
 const AGEING_MS = 60_000
 /** Knowledge of the lanes is renewed at this age at the latest: late commits, retries and new organisations are found then. */
 const STALE_MS = 1_000
+/** Lanes that an idle supervisor tries without looking. */
+const RECENT_MAX = 4
 
 interface Lane {
   tenant: string
@@ -28,6 +30,8 @@ export class Lanes {
   #renewedAt = Number.NEGATIVE_INFINITY
   #closedUntil = Number.NEGATIVE_INFINITY
   #turn = 0
+  /** The lanes that gave jobs last, the newest at the end. */
+  #recent = new Map<string, LaneQuota>()
 
   renew(rows: readonly LaneRow[], now: number): void {
     this.#renewedAt = now
@@ -81,6 +85,12 @@ export class Lanes {
     return quotas
   }
 
+  /** A guess without knowledge: the lanes that gave jobs last. An idle supervisor that is woken tries them at once. */
+  recall(wanted: number): LaneQuota[] {
+    const recent = [...this.#recent.values()]
+    return recent.map((quota) => ({ ...quota, limit: Math.max(1, Math.floor(wanted / recent.length)) })).slice(0, wanted)
+  }
+
   /** Learns from what a claim returned: a lane that gave less than it was asked for is dry, the others begin later now. */
   learn(quotas: readonly LaneQuota[], claimed: readonly ClaimedRow[]): void {
     const received = quotas.map(() => ({ count: 0, lastUs: 0 }))
@@ -92,12 +102,20 @@ export class Lanes {
     for (const [index, quota] of quotas.entries()) {
       const { count, lastUs } = received[index]!
       const lane = this.#lanes.get(keyOf(quota))
+      if (count > 0) this.#remember({ ...quota, after_us: lastUs })
       if (count < quota.limit) this.#lanes.delete(keyOf(quota))
       else if (lane) {
         lane.headUs = lastUs
         lane.free -= count
       }
     }
+  }
+
+  #remember(quota: LaneQuota): void {
+    if (quota.limit_key !== '') return
+    this.#recent.delete(keyOf(quota))
+    this.#recent.set(keyOf(quota), quota)
+    if (this.#recent.size > RECENT_MAX) this.#recent.delete(this.#recent.keys().next().value!)
   }
 
   #open(now: number): IteratorObject<Lane> {

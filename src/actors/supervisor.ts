@@ -145,22 +145,35 @@ class SupervisorHost implements QueueSupervisor {
   }
 
   async #claimFromLanes(wanted: number, renew: boolean): Promise<readonly ClaimedRow[]> {
-    const { system } = this.#engine.database
-    if (renew || this.#lanes.isStale(performance.now()) || !this.#lanes.hasDue(performance.now())) {
-      this.#limits = await readQueueLimits(system, this.queue)
-      this.#lanes.renew(await readyLanes(system, this.queue, LANES_MAX), performance.now())
+    const now = performance.now()
+    if (renew || this.#lanes.isStale(now) || !this.#lanes.hasDue(now)) {
+      const guessed = await this.#lookAround(wanted)
+      if (guessed.length > 0) return guessed
     }
     const quotas = this.#lanes.plan(wanted, performance.now())
     if (quotas.length === 0) return []
     const limited = isLimited(this.#limits) || quotas.some((quota) => quota.limit_key !== '')
-    const jobs = limited ? await this.#claimLimited(quotas) : await claimJobs(system, { queue: this.queue, worker: this.#worker, lanes: quotas })
-    metrics.claimBatch.observe(jobs.length)
-    for (const job of jobs) {
-      const meter = meterOf(job.job_type)
-      meter.countTransition('CLAIM', job.was, 'claimed')
-      meter.wait.observe(Math.max(0, job.wait_ms) / 1_000)
-    }
-    if (!limited) this.#lanes.learn(quotas, jobs)
+    return limited ? this.#claimLimited(quotas) : this.#claimLanes(quotas)
+  }
+
+  /** Renews what is known of queue and lanes. Where nothing was known to wait, the lanes of late are claimed from in the same breath. */
+  async #lookAround(wanted: number): Promise<readonly ClaimedRow[]> {
+    const { system } = this.#engine.database
+    const guess = this.#limits === null || isLimited(this.#limits) || this.#lanes.hasDue(performance.now()) ? [] : this.#lanes.recall(wanted)
+    const [limits, lanes, jobs] = await Promise.all([
+      readQueueLimits(system, this.queue),
+      readyLanes(system, this.queue, LANES_MAX),
+      guess.length > 0 ? this.#claimLanes(guess) : [],
+    ])
+    this.#limits = limits
+    this.#lanes.renew(lanes, performance.now())
+    return jobs
+  }
+
+  async #claimLanes(quotas: readonly LaneQuota[]): Promise<readonly ClaimedRow[]> {
+    const jobs = await claimJobs(this.#engine.database.system, { queue: this.queue, worker: this.#worker, lanes: quotas })
+    this.#lanes.learn(quotas, jobs)
+    countClaims(jobs)
     return jobs
   }
 
@@ -175,6 +188,7 @@ class SupervisorHost implements QueueSupervisor {
       return { jobs, limits, asked }
     })
     this.#lanes.learn(asked, jobs)
+    countClaims(jobs)
     const wanted = quotas.reduce((sum, quota) => sum + quota.limit, 0)
     // Slots come back when jobs end, tokens by the clock; until then the queue is not asked again in vain.
     if (limits && allowedBy(limits, wanted) - jobs.length <= 0) {
@@ -228,6 +242,16 @@ class SupervisorHost implements QueueSupervisor {
     this.crew.interruptAll('RELEASE', 'the worker is draining')
     await empty
     this.#tell({ type: 'DRAINED' })
+  }
+}
+
+/** Feeds the metrics of claims. */
+function countClaims(jobs: readonly ClaimedRow[]): void {
+  metrics.claimBatch.observe(jobs.length)
+  for (const job of jobs) {
+    const meter = meterOf(job.job_type)
+    meter.countTransition('CLAIM', job.was, 'claimed')
+    meter.wait.observe(Math.max(0, job.wait_ms) / 1_000)
   }
 }
 

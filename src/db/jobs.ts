@@ -655,5 +655,6 @@ export async function orphanedJobs(db: CommonQueryMethods, limit: number): Promi
 
 /** Wakes the workers. One short statement outside the caller's transaction: NOTIFY takes a lock of the whole cluster at commit. */
 export async function notifyWorkers(db: CommonQueryMethods, message: string): Promise<void> {
-  await db.query(sql.typeAlias('void')`select pg_notify('atum_jobs', ${message})`)
+  // A notification takes a transaction id, and so would wait for the disk; there is nothing in it that a crash could lose.
+  await db.query(sql.typeAlias('void')`select set_config('synchronous_commit', 'off', true), pg_notify('atum_jobs', ${message})`)
 }
