@@ -38,36 +38,45 @@ export function heartbeatService(heart: Heart): Service {
 }
 
 /**
- * Compares what is hosted here with what the table says.
+ * Compares what is hosted here with what the table says. A suspect that is ours and has no host is lost on purpose when
+ * two censuses in a row say so; one that has a host stays a suspect until it is no longer ours, since the host may be
+ * that of an earlier claim.
  *
- * @param before the suspects of the last census: those that are still ours and still without a host are lost on purpose
- * @returns the suspects of this census
+ * @param before the suspects without a host of the last census
+ * @returns those of this census
  */
 async function takeCensus(engine: Engine, worker: number, supervisors: readonly QueueSupervisor[], before: ReadonlySet<number>): Promise<Set<number>> {
-  const { system } = engine.database
-  const hosted = supervisors.flatMap(({ crew }) => crew.ids)
-  for (const supervisor of supervisors.filter(({ answerLost }) => answerLost)) {
-    // Remembered there, not here: this census may fail before it comes to them.
-    for (const id of await jobsHeldBy(system, worker)) supervisor.suspects.add(id)
-    supervisor.answerLost = false
-  }
-  const suspects = new Set(supervisors.flatMap((supervisor) => [...supervisor.suspects]))
-  const known = new Set(suspects)
-  const asked = new Set([...hosted, ...suspects, ...before])
-  if (asked.size === 0) return suspects
-  for (const job of await holdersOf(system, [...asked])) {
+  for (const supervisor of supervisors.filter(({ answerLost }) => answerLost)) await suspectAllHeld(engine, worker, supervisor)
+  const known = new Set(supervisors.flatMap(({ suspects }) => [...suspects]))
+  const asked = new Set([...supervisors.flatMap(({ crew }) => crew.ids), ...known])
+  const strays = new Set<number>()
+  if (asked.size === 0) return strays
+  const kept = new Set<number>()
+  for (const job of await holdersOf(engine.database.system, [...asked])) {
     const ours = job.locked_by === worker
     const host = supervisors.find(({ crew }) => crew.holds(job.id))
     if (host && !ours) host.crew.interrupt(job.id, 'LEASE_LOST', 'the table gives the job to somebody else')
     if (host && ours && job.cancel_requested) host.crew.interrupt(job.id, 'CANCEL', 'cancel was asked for')
-    if (host || !ours) suspects.delete(job.id)
-    else if (before.has(job.id)) await loseStray(engine, worker, job.id)
+    const stray = ours && !host && known.has(job.id)
+    if (stray && before.has(job.id)) await loseStray(engine, worker, job.id)
+    else if (ours) kept.add(job.id)
+    if (stray) strays.add(job.id)
   }
-  for (const supervisor of supervisors) {
-    // Those that came while the table was asked are the next census's.
-    for (const id of supervisor.suspects) if (known.has(id) && (before.has(id) || !suspects.has(id))) supervisor.suspects.delete(id)
+  // Those that came while the table was asked are the next census's.
+  for (const { suspects } of supervisors) for (const id of suspects) if (known.has(id) && !kept.has(id)) suspects.delete(id)
+  return strays
+}
+
+/** After a claim whose answer was lost: all that the table gives to this worker. Kept by the supervisor, since this census may fail yet. */
+async function suspectAllHeld(engine: Engine, worker: number, supervisor: QueueSupervisor): Promise<void> {
+  // Taken back first: another answer may be lost while the table is asked.
+  supervisor.answerLost = false
+  try {
+    for (const id of await jobsHeldBy(engine.database.system, worker)) supervisor.suspects.add(id)
+  } catch (error) {
+    supervisor.answerLost = true
+    throw error
   }
-  return suspects
 }
 
 async function loseStray(engine: Engine, worker: number, id: number): Promise<void> {

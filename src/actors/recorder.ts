@@ -72,7 +72,7 @@ export class Recorder {
     for (const [id, entries] of this.#waiting) {
       if (batch.length === BATCH_MAX) break
       // A gap parts two claims of one job, the first of which was undone by a fall of the server.
-      const gap = entries.findIndex(({ move }, at) => at > 0 && move.version !== endOf(entries[at - 1]!.move))
+      const gap = entries.length === 1 ? -1 : entries.findIndex(({ move }, at) => at > 0 && move.version !== endOf(entries[at - 1]!.move))
       batch.push(gap === -1 ? entries : entries.splice(0, gap))
       if (gap === -1) this.#waiting.delete(id)
     }

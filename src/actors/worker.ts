@@ -219,7 +219,10 @@ class WorkerHost implements Worker {
     this.#supervisors = this.#supervisors.map((supervisor) => {
       if (supervisor.queue !== queue) return supervisor
       this.#dismiss(supervisor, 'RELEASE', 'its supervisor crashed')
-      return this.#startSupervisor(worker, queue)
+      const next = this.#startSupervisor(worker, queue)
+      // What the crashed one was unsure of has gone with it.
+      next.answerLost = true
+      return next
     })
   }
 

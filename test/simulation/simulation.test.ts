@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ReplayMismatch } from '#machines/replay.ts'
+import { simulate } from './simulate.ts'
+import { Violation } from './world.ts'
+
+/** SIMULATION_SEEDS for more of them, SIMULATION_SEED for one alone, with its whole trace. */
+const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? 3_000)
+const ONE = process.env['SIMULATION_SEED']
+const TRACE_LINES = 150
+/** What says nothing, and is left out of a trace that is not asked for. */
+const IDLE = /(lanes|declare lost|held): \[\]$|unrescued: false$|heartbeat: true$/
+
+/** The events of a failing seed, the last ones, and how to see them all. */
+function explain(seed: number, error: unknown): string {
+  let trace: readonly string[] = []
+  try {
+    simulate(seed, { traced: true, trace: (lines) => (trace = lines) })
+  } catch {
+    // The same as before: a seed repeats itself.
+  }
+  return `seed ${seed}: ${String(error)}\n${(ONE ? trace : trace.filter((line) => !IDLE.test(line)).slice(-TRACE_LINES)).join('\n')}\nSIMULATION_SEED=${seed} repeats it`
+}
+
+test('through crashes, partitions, lost answers and a falling server, every job ends, once, with a log that the machine could have written', (t) => {
+  const seeds = ONE ? [Number(ONE)] : Array.from({ length: SEEDS }, (_, index) => index + 1)
+  const started = performance.now()
+  let events = 0
+  for (const seed of seeds) {
+    try {
+      events += simulate(seed).events
+    } catch (error) {
+      assert.fail(explain(seed, error))
+    }
+  }
+  t.diagnostic(`${seeds.length} seeds, ${events} transitions, ${Math.round(performance.now() - started)} ms`)
+})
+
+test('a seed repeats itself to the letter', () => {
+  const once = simulate(7, { traced: true })
+  assert.deepEqual(simulate(7, { traced: true }), once)
+  assert.ok(once.trace.length > 50)
+})
+
+for (const weakness of ['fenced by version alone', 'rescue closed early', 'suspects forgotten', 'claims merged', 'suspects overlooked'] as const) {
+  test(`it finds what goes wrong in an engine with this fault: ${weakness}`, () => {
+    const found = Array.from({ length: 1_000 }, (_, index) => index + 1).find((seed) => {
+      try {
+        simulate(seed, { weakness })
+        return false
+      } catch (error) {
+        assert.ok(error instanceof Violation || error instanceof ReplayMismatch, String(error))
+        return true
+      }
+    })
+    assert.notEqual(found, undefined)
+  })
+}
