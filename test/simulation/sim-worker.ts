@@ -247,13 +247,12 @@ export class SimWorker {
       for (const crew of unsure) crew.answerLost = lost
     }
     // Taken back first: another answer may be lost while the table is asked.
-    setLost(weakness === 'losses overlooked')
+    setLost(false)
     this.#ask(
       'held',
       () => db.jobsHeldBy(this.world.twin, id),
       (held) => {
         if (weakness !== 'suspects forgotten') for (const crew of unsure) for (const job of held) crew.suspects.add(job)
-        if (weakness === 'losses overlooked') setLost(false)
         this.#census(id, crews, next)
       },
       () => {
@@ -284,7 +283,6 @@ export class SimWorker {
     rows: ReturnType<typeof db.holdersOf>,
     next: () => void,
   ): void {
-    const { weakness } = this.world.twin
     const strays = new Set<number>()
     const kept = new Set<number>()
     for (const row of rows) {
@@ -294,14 +292,14 @@ export class SimWorker {
       if (host && ours && row.cancel_requested) host.jobs.get(row.id)!.interrupt('CANCEL')
       const stray = ours && !host && known.has(row.id)
       if (stray) strays.add(row.id)
-      if (ours && !(stray && before.has(row.id)) && !(host && weakness === 'hosts trusted')) kept.add(row.id)
+      if (ours && !(stray && before.has(row.id))) kept.add(row.id)
     }
     this.#loseStrays(
       id,
       [...strays].filter((stray) => before.has(stray)),
       next,
       () => {
-        const isSettled = (suspect: number): boolean => (known.has(suspect) || weakness === 'suspects overlooked') && !kept.has(suspect)
+        const isSettled = (suspect: number): boolean => known.has(suspect) && !kept.has(suspect)
         for (const { suspects } of crews) for (const suspect of suspects) if (isSettled(suspect)) suspects.delete(suspect)
         this.#strays = strays
         next()

@@ -61,14 +61,7 @@ export interface Twin {
 }
 
 /** Faults that the engine had, kept to prove that the simulation finds them. */
-export type Weakness =
-  | 'fenced by version alone'
-  | 'rescue closed early'
-  | 'suspects forgotten'
-  | 'claims merged'
-  | 'suspects overlooked'
-  | 'losses overlooked'
-  | 'hosts trusted'
+export type Weakness = 'fenced by version alone' | 'rescue closed early' | 'suspects forgotten' | 'claims merged'
 
 export function emptyTwin(): Twin {
   return {
@@ -136,10 +129,10 @@ export function enqueueJobs(twin: Twin, jobs: readonly NewJob[], now: number): (
 /** readyLanes. */
 export function readyLanes(twin: Twin, queue: string, now: number): LaneRow[] {
   const waiting = [...twin.places.keys()].map((id) => twin.jobs.get(id)!).filter((job) => job.queue === queue)
-  const lanes = Map.groupBy(waiting, (job) => `${tenantOf(job)} ${String(job.priority).padStart(4)}`)
-  return [...lanes]
-    .toSorted(([one], [other]) => (one < other ? -1 : 1))
-    .map(([, jobs]) => {
+  const lanes = Map.groupBy(waiting, (job) => `${tenantOf(job)} ${job.priority}`)
+  return [...lanes.values()]
+    .toSorted(([one], [other]) => (tenantOf(one!) === tenantOf(other!) ? one!.priority - other!.priority : tenantOf(one!) < tenantOf(other!) ? -1 : 1))
+    .map((jobs) => {
       const head = Math.min(...jobs.map((job) => job.run_after))
       return { tenant: tenantOf(jobs[0]!), priority: jobs[0]!.priority, limit_key: '', limit_max: null, held: 0, head_us: head * 1_000, due_in_ms: head - now }
     })

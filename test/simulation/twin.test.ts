@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { moveOf } from '#db/job-moves.ts'
+import * as jobs from '#db/jobs.ts'
+import type { LaneQuota, LaneRow, Move, NewJob } from '#db/jobs.ts'
+import * as workers from '#db/workers.ts'
+import type { JobEvent } from '#machines/job.ts'
+import { nextJob } from '#machines/job-step.ts'
+import { testDatabase } from '../support/database.ts'
+import { createOrganization } from '../support/people.ts'
+import * as twins from './twin.ts'
+import { mulberry32 } from './world.ts'
+
+const database = await testDatabase()
+const db = database.system
+const tenants = [null, (await createOrganization(database)).id, (await createOrganization(database)).id]
+
+const STEPS = 600
+const SEED = 20_260_213
+const QUEUE = 'twins'
+/** No job is due again within the test after this. */
+const LATER_MS = 3_600_000
+const fault = { class: 'Error', message: 'as the seed wants' }
+
+const chance = mulberry32(SEED)
+const between = (from: number, to: number): number => Math.floor(from + (to - from + 1) * chance())
+const oneOf = <T>(things: readonly T[]): T => things[Math.floor(chance() * things.length)]!
+
+const twin = twins.emptyTwin()
+/** The twin's clock: one step, one millisecond. */
+let now = 1
+/** Moves that were decided earlier, and are stale by now or soon. */
+const decided: Move[] = []
+
+/** The same statement in both; what they answer is compared. */
+async function both<Answer>(what: string, inDatabase: () => Promise<Answer>, inTwin: () => Answer): Promise<Answer> {
+  now += 1
+  const [one, other] = [await inDatabase(), inTwin()]
+  assert.deepEqual(one, other, `step ${now}: ${what}`)
+  return one
+}
+
+const newJob = (): NewJob => ({
+  organization_id: oneOf(tenants),
+  job_type: 'PROBE',
+  queue: QUEUE,
+  max_attempts: between(1, 3),
+  payload: {},
+  priority: between(-1, 1),
+  delay_ms: chance() < 0.1 ? LATER_MS : 0,
+  unique_key: chance() < 0.3 ? `key-${between(1, 4)}` : null,
+})
+
+const enqueue = (): Promise<unknown> => {
+  const wanted = Array.from({ length: between(1, 4) }, (_, at) => ({ ...newJob(), ...(at > 0 ? { unique_key: null } : {}) }))
+  return both(
+    'enqueue',
+    () => jobs.enqueueJobs(db, wanted),
+    () => twins.enqueueJobs(twin, wanted, now),
+  )
+}
+
+const quotasOf = (lanes: readonly LaneRow[], limits: readonly number[]): LaneQuota[] =>
+  lanes.map(({ tenant, priority, limit_key, limit_max, head_us }, at) => ({ tenant, priority, limit_key, limit_max, after_us: head_us, limit: limits[at]! }))
+
+async function claim(): Promise<void> {
+  now += 1
+  const [lanes, mirrored] = [await jobs.readyLanes(db, QUEUE, 100), twins.readyLanes(twin, QUEUE, now)]
+  const names = (rows: readonly LaneRow[]) => rows.map(({ tenant, priority, due_in_ms }) => [tenant, priority, due_in_ms <= 0])
+  assert.deepEqual(names(lanes), names(mirrored), `step ${now}: lanes`)
+  const limits = lanes.map(() => between(1, 4))
+  const worker = oneOf([...twin.workers.keys()])
+  const seen = ({ id, version, attempt, max_attempts, locked_by, last_error, lane, was }: jobs.ClaimedRow) => ({
+    id,
+    version,
+    attempt,
+    max_attempts,
+    locked_by,
+    last_error,
+    lane,
+    was,
+  })
+  const claimed = await both(
+    'claim',
+    async () => (await jobs.claimJobs(db, { queue: QUEUE, worker, lanes: quotasOf(lanes, limits) })).map(seen),
+    () => twins.claimJobs(twin, { queue: QUEUE, worker, lanes: quotasOf(mirrored, limits) }, now).map(seen),
+  )
+  // START and SUCCEED of a quick job come as one move; several of them as a statement of their own.
+  if (chance() < 0.5) decided.push(...claimed.map(({ id }) => quickSuccess(id)))
+}
+
+function quickSuccess(id: number): Move {
+  const row = twins.standingRowOf(twin.jobs.get(id)!, now)
+  const start = moveOf(row, { type: 'START' })!
+  const done = nextJob(start.standing, { type: 'SUCCEED' })!
+  const success = { event: 'SUCCEED', from: 'running', to: 'done', attempt: row.attempt, worker: row.locked_by } as const
+  return { ...start, standing: done, transitions: [...start.transitions, success] }
+}
+
+const anyEvent = (): JobEvent =>
+  oneOf<JobEvent>([
+    { type: 'START' },
+    { type: 'START' },
+    { type: 'SUCCEED' },
+    { type: 'RELEASE' },
+    { type: 'CANCEL' },
+    { type: 'REQUEUE' },
+    { type: 'SNOOZE', delay_ms: oneOf([0, LATER_MS]) },
+    { type: 'FAIL', fault, permanent: chance() < 0.3, backoff_ms: oneOf([0, 0, LATER_MS]) },
+    { type: 'TIMEOUT', fault, backoff_ms: 0 },
+    { type: 'LOSE', fault, backoff_ms: 0 },
+  ])
+
+/** Decides on some rows as they stand, and keeps the decisions for a while. */
+function decide(): void {
+  for (let tries = 0; tries < 6; tries += 1) {
+    const job = oneOf([...twin.jobs.values()])
+    const event = anyEvent()
+    // What moveJob asks before it queues a job again.
+    if (event.type === 'REQUEUE' && job.unique_key !== null) continue
+    const details = 'fault' in event ? { error: event.fault } : undefined
+    const move = moveOf(twins.standingRowOf(job, now), event, { details })
+    if (move) decided.push(withoutRemainder(move))
+  }
+}
+
+/** A delay that is what is left of an earlier one differs by the time that passed; only those that a move sets are compared. */
+function withoutRemainder(move: Move): Move {
+  const { state, context } = move.standing
+  return state === 'queued' || state === 'retried' ? move : { ...move, standing: { state, context: { ...context, delay_ms: 0 } } }
+}
+
+async function record(): Promise<void> {
+  decide()
+  const wanted = decided.splice(0, between(1, 30))
+  const moves = [...new Map(wanted.map((move) => [move.id, move])).values()]
+  await both(
+    'record',
+    async () => [...(await jobs.recordMoves(db, moves))].toSorted(byNumber),
+    () => [...twins.recordMoves(twin, moves, now)].toSorted(byNumber),
+  )
+}
+const byNumber = (one: number, other: number): number => one - other
+
+/** Live workers beat in the far future and those without a heart in the far past, so that no clock matters. */
+async function setHeartbeat(id: number, lives: boolean): Promise<void> {
+  await database.owner(`update workers set heartbeat_at = $2::timestamptz where id = $1`, [id, lives ? '2100-01-01' : '2000-01-01'])
+  twin.workers.set(id, { ...twin.workers.get(id)!, heartbeat_at: lives ? Number.MAX_SAFE_INTEGER : 0 })
+}
+
+async function register(): Promise<void> {
+  const description = { name: 'twin', host: 'here', pid: 1, version: '0', queues: [QUEUE] }
+  const id = await both(
+    'register',
+    () => workers.registerWorker(db, description),
+    () => twins.registerWorker(twin, now),
+  )
+  await setHeartbeat(id, true)
+}
+
+async function tendWorkers(): Promise<void> {
+  const id = oneOf([...twin.workers.keys()])
+  const chosen = between(1, 5)
+  if (chosen === 1) await register()
+  if (chosen === 2) {
+    const lives = await both(
+      'heartbeat',
+      () => workers.heartbeat(db, id, { event_loop_lag_ms: 0, actor_tree: {} }),
+      () => twins.heartbeat(twin, id, now),
+    )
+    if (lives) await setHeartbeat(id, true)
+  }
+  if (chosen === 3) await setHeartbeat(id, false)
+  if (chosen >= 4) {
+    const status = chosen === 4 ? 'draining' : 'stopped'
+    await both(
+      'status',
+      () => workers.setWorkerStatus(db, id, status),
+      () => twins.setWorkerStatus(twin, id, status, now),
+    )
+    await setHeartbeat(id, true)
+  }
+}
+
+async function rescue(): Promise<void> {
+  await both(
+    'lost',
+    async () => (await workers.declareLostWorkers(db, 0)).toSorted(byNumber),
+    () => twins.declareLostWorkers(twin, 0, now).toSorted(byNumber),
+  )
+  await both(
+    'unrescued',
+    () => workers.hasUnrescuedWorkers(db),
+    () => twins.hasUnrescuedWorkers(twin),
+  )
+  const orphans = await both(
+    'orphans',
+    async () => (await jobs.orphanedJobs(db, 5)).map(({ id }) => id),
+    () => twins.orphanedJobs(twin, 5, now).map(({ id }) => id),
+  )
+  for (const id of orphans)
+    decided.push(moveOf(twins.standingRowOf(twin.jobs.get(id)!, now), { type: 'LOSE', fault, backoff_ms: 0 }, { details: { error: fault } })!)
+  await both(
+    'close',
+    () => workers.closeRescues(db, 0),
+    () => twins.closeRescues(twin, 0, now),
+  )
+}
+
+async function census(): Promise<void> {
+  const ids = Array.from({ length: 5 }, () => oneOf([...twin.jobs.keys()]))
+  const asked = oneOf(ids)
+  await both(
+    'cancel',
+    () => jobs.requestCancel(db, asked),
+    () => twins.requestCancel(twin, asked, now),
+  )
+  const byId = (one: { id: number }, other: { id: number }): number => one.id - other.id
+  const unique = [...new Set(ids)]
+  await both(
+    'holders',
+    async () => (await workers.holdersOf(db, unique)).toSorted(byId),
+    () => twins.holdersOf(twin, unique).toSorted(byId),
+  )
+  const worker = oneOf([...twin.workers.keys()])
+  await both(
+    'held',
+    async () => (await workers.jobsHeldBy(db, worker)).toSorted(byNumber),
+    () => twins.jobsHeldBy(twin, worker).toSorted(byNumber),
+  )
+}
+
+const rowOf = (job: twins.TwinJob) => ({
+  id: job.id,
+  status: job.status,
+  version: job.version,
+  attempt: job.attempt,
+  max_attempts: job.max_attempts,
+  priority: job.priority,
+  locked_by: job.locked_by,
+  last_error: job.last_error,
+  unique_key: job.unique_key,
+  cancelled: job.cancel_requested_at !== null,
+})
+
+async function compareTables(): Promise<void> {
+  const rows = await database.owner(
+    `select id::int, status, version, attempt, max_attempts, priority, locked_by, last_error, unique_key, cancel_requested_at is not null as cancelled from job_queue order by id`,
+  )
+  assert.deepEqual(rows, [...twin.jobs.values()].toSorted((one, other) => one.id - other.id).map(rowOf))
+  const log = await database.owner(`select job_id::int, seq, event, from_state, to_state, attempt, worker, details from job_events order by job_id, seq`)
+  assert.deepEqual(
+    log,
+    [...twin.events].toSorted(([one], [other]) => one - other).flatMap(([job_id, events]) => events.map((event) => ({ job_id, ...event }))),
+  )
+  const places = await database.owner(`select job_id::int, state, run_after <= now() as due from job_ready order by job_id`)
+  assert.deepEqual(
+    places,
+    [...twin.places].toSorted(([one], [other]) => one - other).map(([job_id, { state, run_after }]) => ({ job_id, state, due: run_after <= now })),
+  )
+  const keys = await database.owner(`select job_id::int from job_unique order by job_id`)
+  assert.deepEqual(
+    keys.map((row) => row['job_id']),
+    [...twin.unique.values()].toSorted(byNumber),
+  )
+  const lives = await database.owner(`select id, status, ended_at is not null as ended, rescued_at is not null as rescued from workers order by id`)
+  assert.deepEqual(
+    lives,
+    [...twin.workers].map(([id, { status, ended_at, rescued_at }]) => ({ id, status, ended: ended_at !== null, rescued: rescued_at !== null })),
+  )
+  assert.deepEqual(await database.owner('select * from job_log_violations'), [])
+}
+
+test('the twin does what PostgreSQL does, statement by statement, stale moves and lost workers included', async (t) => {
+  await register()
+  await register()
+  await enqueue()
+  for (let step = 0; step < STEPS; step += 1) {
+    await oneOf([enqueue, claim, claim, claim, record, record, record, tendWorkers, rescue, census])()
+    if (twin.workers.values().every(({ status }) => status !== 'active')) await register()
+    if (step % 50 === 0) await compareTables()
+  }
+  await compareTables()
+  const events = [...twin.events.values()].flat()
+  t.diagnostic(`${STEPS} steps, ${twin.jobs.size} jobs, ${events.length} events`)
+  assert.equal(new Set(events.map(({ event }) => event)).size, 11, 'every event occurs')
+})
