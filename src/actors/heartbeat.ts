@@ -5,7 +5,10 @@ import { heartbeat, holdersOf, jobsHeldBy } from '#db/workers.ts'
 import { metrics } from '#metrics.ts'
 import type { Engine } from './engine.ts'
 import type { Service } from './service.ts'
-import type { QueueSupervisor } from './supervisor.ts'
+import type { Doubt, QueueSupervisor } from './supervisor.ts'
+
+/** A statement whose connection was lost has come to its end after this time. */
+const SETTLE_MS = 10_000
 
 /** What the heartbeat tells and asks of the worker it beats for. */
 export interface Heart {
@@ -46,7 +49,7 @@ export function heartbeatService(heart: Heart): Service {
  * @returns those of this census
  */
 async function takeCensus(engine: Engine, worker: number, supervisors: readonly QueueSupervisor[], before: ReadonlySet<number>): Promise<Set<number>> {
-  for (const supervisor of supervisors.filter(({ answerLost }) => answerLost)) await suspectAllHeld(engine, worker, supervisor)
+  await suspectAllHeld(engine, worker, supervisors)
   const known = new Set(supervisors.flatMap(({ suspects }) => [...suspects]))
   const asked = new Set([...supervisors.flatMap(({ crew }) => crew.ids), ...known])
   const strays = new Set<number>()
@@ -67,15 +70,23 @@ async function takeCensus(engine: Engine, worker: number, supervisors: readonly 
   return strays
 }
 
-/** After a claim whose answer was lost: all that the table gives to this worker. Kept by the supervisor, since this census may fail yet. */
-async function suspectAllHeld(engine: Engine, worker: number, supervisor: QueueSupervisor): Promise<void> {
-  // Taken back first: another answer may be lost while the table is asked.
-  supervisor.answerLost = false
-  try {
-    for (const id of await jobsHeldBy(engine.database.system, worker)) supervisor.suspects.add(id)
-  } catch (error) {
-    supervisor.answerLost = true
-    throw error
+/**
+ * After a claim whose answer was lost: all that the table gives to this worker, asked at once, and again when the claim
+ * has come to its end for sure. The supervisor keeps them, since this census may fail yet.
+ */
+async function suspectAllHeld(engine: Engine, worker: number, supervisors: readonly QueueSupervisor[]): Promise<void> {
+  const now = performance.now()
+  const isOver = ({ since }: Doubt): boolean => now - since > SETTLE_MS
+  const unsure = supervisors.flatMap((supervisor) => {
+    const { doubt } = supervisor
+    return doubt && (!doubt.asked || isOver(doubt)) ? [{ supervisor, doubt }] : []
+  })
+  if (unsure.length === 0) return
+  const held = await jobsHeldBy(engine.database.system, worker)
+  for (const { supervisor, doubt } of unsure) {
+    for (const id of held) supervisor.suspects.add(id)
+    // Another answer may have been lost while the table was asked: that doubt stays.
+    if (supervisor.doubt === doubt) supervisor.doubt = isOver(doubt) ? null : { ...doubt, asked: true }
   }
 }
 

@@ -29,6 +29,12 @@ const WAIT_MIN_MS = 5
 
 export type SupervisorRef = ActorRefFrom<typeof queueSupervisorMachine>
 
+/** What a supervisor does not know of its claims: since when, and whether the table was asked since then. */
+export interface Doubt {
+  since: number
+  asked: boolean
+}
+
 /** One queue in one worker: its machine, its crew, and what the operator sees of both. */
 export interface QueueSupervisor {
   queue: string
@@ -36,8 +42,8 @@ export interface QueueSupervisor {
   crew: Crew
   /** Jobs that may be ours in the table while nobody here hosts them; the census looks after them. */
   suspects: Set<number>
-  /** A claim's answer was lost: the census must ask the table for all that is ours. */
-  answerLost: boolean
+  /** The answer of a claim was lost: the census must ask the table for all that is ours. */
+  doubt: Doubt | null
   tree(): unknown
   /** Ends the machine and its timers; the crew lives until its jobs have left. */
   stop(): void
@@ -57,7 +63,7 @@ class SupervisorHost implements QueueSupervisor {
   readonly ref: SupervisorRef
   readonly crew: Crew
   readonly suspects = new Set<number>()
-  answerLost = false
+  doubt: Doubt | null = null
   readonly #engine: Engine
   readonly #worker: number
   readonly #failed: (error: unknown) => void
@@ -139,7 +145,7 @@ class SupervisorHost implements QueueSupervisor {
       if (!isAwayForNow(error)) return this.#failed(error)
       if (this.#away === 0) this.#engine.log.warn({ queue: this.queue, error: String(error) }, 'cannot claim: the database is away; waiting for it')
       this.#away += 1
-      this.answerLost = true
+      this.doubt = { since: performance.now(), asked: false }
       this.#tell({ type: 'DATABASE_AWAY' })
     }
   }

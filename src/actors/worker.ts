@@ -221,7 +221,7 @@ class WorkerHost implements Worker {
       this.#dismiss(supervisor, 'RELEASE', 'its supervisor crashed')
       const next = this.#startSupervisor(worker, queue)
       // What the crashed one was unsure of has gone with it.
-      next.answerLost = true
+      next.doubt = { since: performance.now(), asked: false }
       return next
     })
   }

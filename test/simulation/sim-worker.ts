@@ -9,7 +9,9 @@ import * as db from './twin.ts'
 import type { Client, World } from './world.ts'
 
 /** The worker's settings: those of src/config.ts, but for a smaller crew and a shorter drain. */
-export const SETTINGS = { HEARTBEAT_MS: 2_000, LOST_MS: 8_000, RESCUE_MS: 2_000, POLL_MS: 1_000, DRAIN_MS: 3_000, SETTLE_MS: 10_000, SLOTS: 2, WINDOW: 3 }
+export const SETTINGS = { HEARTBEAT_MS: 2_000, LOST_MS: 8_000, RESCUE_MS: 2_000, POLL_MS: 1_000, DRAIN_MS: 3_000, SLOTS: 2, WINDOW: 3 }
+/** A statement whose connection was lost has come to its end after this time. */
+const SETTLE_MS = 10_000
 const QUEUE = 'default'
 const RESCUE_BATCH = 500
 
@@ -20,7 +22,8 @@ export class SimCrew {
   readonly recorder: SimRecorder
   readonly jobs = new Map<number, SimJob>()
   readonly suspects = new Set<number>()
-  answerLost = false
+  /** Since when claims are in doubt, and whether the table was asked since then. */
+  doubt: { since: number; asked: boolean } | null = null
   closed = false
   #lanes = new Lanes()
   #waiting: SimJob[] = []
@@ -48,7 +51,7 @@ export class SimCrew {
     this.#woken = false
     const away = (): void => {
       this.#claiming = false
-      this.answerLost = true
+      this.doubt = { since: world.now, asked: false }
       this.#away += 1
       this.#later(awayPauseMs(this.#away, world.chance()), () => this.claim(true))
     }
@@ -240,25 +243,22 @@ export class SimWorker {
   /** Where a claim's answer was lost, the census asks for all that is ours. */
   #askHeld(id: number, next: () => void): void {
     const crews = [this.crew, ...this.#leaving]
-    const unsure = crews.filter((crew) => crew.answerLost)
+    const { now, twin } = this.world
+    const isOver = (since: number): boolean => now - since > SETTLE_MS
+    const unsure = crews.flatMap((crew) => (crew.doubt && (!crew.doubt.asked || isOver(crew.doubt.since)) ? [{ crew, doubt: crew.doubt }] : []))
     if (unsure.length === 0) return this.#census(id, crews, next)
-    const { weakness } = this.world.twin
-    const setLost = (lost: boolean): void => {
-      for (const crew of unsure) crew.answerLost = lost
-    }
-    // Taken back first: another answer may be lost while the table is asked.
-    setLost(false)
     this.#ask(
       'held',
-      () => db.jobsHeldBy(this.world.twin, id),
+      () => db.jobsHeldBy(twin, id),
       (held) => {
-        if (weakness !== 'suspects forgotten') for (const crew of unsure) for (const job of held) crew.suspects.add(job)
+        for (const { crew, doubt } of unsure) {
+          if (twin.weakness !== 'suspects forgotten') for (const job of held) crew.suspects.add(job)
+          const ended = isOver(doubt.since) || twin.weakness === 'asked once'
+          if (crew.doubt === doubt) crew.doubt = ended ? null : { ...doubt, asked: true }
+        }
         this.#census(id, crews, next)
       },
-      () => {
-        setLost(true)
-        next()
-      },
+      next,
     )
   }
 
@@ -342,7 +342,7 @@ export class SimWorker {
       this.#record(moves)
       return moves.length
     }
-    this.#ask('rescue', statement, () => this.#ask('close rescues', () => db.closeRescues(world.twin, SETTINGS.SETTLE_MS, world.now), next, next), next)
+    this.#ask('rescue', statement, () => this.#ask('close rescues', () => db.closeRescues(world.twin, SETTLE_MS, world.now), next, next), next)
   }
 
   #rescueOf(row: StandingRow): Move {

@@ -61,7 +61,7 @@ export interface Twin {
 }
 
 /** Faults that the engine had, kept to prove that the simulation finds them. */
-export type Weakness = 'fenced by version alone' | 'rescue closed early' | 'suspects forgotten' | 'claims merged'
+export type Weakness = 'fenced by version alone' | 'rescue closed early' | 'suspects forgotten' | 'claims merged' | 'asked once'
 
 export function emptyTwin(): Twin {
   return {

@@ -22,9 +22,11 @@ export interface Client {
 }
 
 /** How often each thing goes wrong, per statement. None of it in calm times. */
-const FAULTS = { refused: 0.02, answerLost: 0.03, slow: 0.03, fallAfter: 0.004 }
+const FAULTS = { refused: 0.02, answerLost: 0.03, givenUp: 0.01, slow: 0.03, fallAfter: 0.004 }
 const LATENCY_MS = { from: 1, to: 12 }
 const SLOW_MS = 12_000
+/** A statement whose connection was lost comes to its end within this time: the engine's own SETTLE_MS. */
+const LATE_MS = 8_000
 const CONNECT_TIMEOUT_MS = 5_000
 const DOWN_MS = { from: 100, to: 4_000 }
 
@@ -137,7 +139,22 @@ export class World {
       if (this.goesWrong(FAULTS.answerLost)) return lost('its answer was lost', this.#latency())
       this.after(this.#latency(), () => (this.#isCutOff(client) ? tell(away)() : tell(() => then(answer))()))
     }
-    this.after(this.#latency(), arrive)
+    if (this.goesWrong(FAULTS.givenUp)) this.#giveUp(client, what, statement, away, rows)
+    else this.after(this.#latency(), arrive)
+  }
+
+  /** The connection is lost, and its statement is done all the same, some time after its client was told. */
+  #giveUp(client: Client, what: string, statement: () => unknown, away: () => void, rows: readonly number[]): void {
+    const arrive = (): void => {
+      const lockedUntil = Math.max(0, ...rows.map((id) => this.twin.locks.get(id) ?? 0))
+      if (lockedUntil > this.now) return this.after(lockedUntil - this.now, arrive)
+      if (this.now < this.#downUntil) return
+      const answer = statement()
+      this.note(() => `${client.name}: ${what}: ${inShort(answer)}, too late`)
+    }
+    this.note(() => `${client.name}: ${what}: given up`)
+    this.after(this.#latency(), () => client.alive && away())
+    this.after(this.between(LATENCY_MS.to, LATE_MS), arrive)
   }
 
   /** The server falls, and with it what had not reached the disk. */
