@@ -296,12 +296,12 @@ function onceOnly(call: () => void): () => void {
   }
 }
 
-/** An error as it is stored: text on purpose, since an Error in JSON is {}; without the NUL that PostgreSQL refuses. */
+/** An error as it is stored: text on purpose, since an Error in JSON is {}; without the NUL and the halves of characters that PostgreSQL refuses. */
 function faultOf(error: Error): JobFault {
-  const clean = (text: string) => text.replaceAll('\0', '�')
+  const clean = (text: string, chars: number) => text.slice(0, chars).replaceAll('\0', '�').toWellFormed()
   return {
-    class: clean(error.name || 'Error').slice(0, 100),
-    message: clean(error.message).slice(0, 2_000),
-    stack: clean(error.stack ?? '').slice(0, STACK_CHARS),
+    class: clean(error.name || 'Error', 100),
+    message: clean(error.message, 2_000),
+    stack: clean(error.stack ?? '', STACK_CHARS),
   }
 }

@@ -38,7 +38,8 @@ export type JobEvent =
 type Failure = Extract<JobEvent, { fault: JobFault }>
 
 const noHolder = { worker: null }
-const words = (fault: JobFault): string => `${fault.class}: ${fault.message}`.slice(0, 2_000)
+/** Cut to length, with no half of a character at the cut: PostgreSQL has none to store. */
+const words = (fault: JobFault): string => `${fault.class}: ${fault.message}`.slice(0, 2_000).toWellFormed()
 
 /** What each action of the machine changes. Pure; the recording statement writes the outcome. */
 export const jobActions = {

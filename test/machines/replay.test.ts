@@ -8,10 +8,11 @@ import { moveOf } from '#db/job-moves.ts'
 import { replayJob } from '#db/job-replay.ts'
 import { enqueueJobs, lockJob, recordMoves } from '#db/jobs.ts'
 import { registerWorker } from '#db/workers.ts'
+import { newJob } from '#jobs/job-type.ts'
 import { run } from '../cli/program.ts'
 import { claim } from '../support/claims.ts'
 import { testDatabase, until } from '../support/database.ts'
-import { enqueueProbes, jobOf, testWorker } from '../support/engine.ts'
+import { enqueueProbes, jobOf, jobType, testWorker, timeline, typesOf } from '../support/engine.ts'
 import { jobPaths, MAX_ATTEMPTS } from '../support/job-paths.ts'
 import { clientOf, testServer } from '../support/server.ts'
 
@@ -151,6 +152,28 @@ test('after a worker has run jobs that succeed, fail, are retried and are given 
     const { mismatch, differences } = (await replayJob(db, id))!
     assert.deepEqual([mismatch, differences], [null, []])
   }
+})
+
+test('an error with half a character, or cut in one, is recorded as a failure, and its replay is the row', async () => {
+  const messages = ['half \ud83d a face', `${'x'.repeat(1_999)}\u{1f600}`, `${'x'.repeat(1_992)}\u{1f600}yyyy`]
+  const type = jobType(
+    'HALF',
+    async ({ payload }) => {
+      throw new Error(messages[payload as number])
+    },
+    { max_attempts: 1, queue: 'half' },
+  )
+  const ids = await enqueueJobs(
+    db,
+    messages.map((_, index) => newJob(type, null, index)),
+  )
+  const working = await testWorker(database, { jobTypes: typesOf(type), queues: ['half'] })
+  for (const id of ids) {
+    await until(async () => (await jobOf(database, id!))['status'] === 'failed', 'the job fails')
+    assert.equal((await timeline(database, id!)).at(-1), 'FAIL failed')
+    assert.deepEqual((await replayJob(db, id!))!.differences, [])
+  }
+  await working.drain()
 })
 
 const operator = await clientOf(await testServer(database), database, 'operator')
