@@ -74,8 +74,9 @@ export async function listKbSuggestions(
   return db.any(sql.type(kbSuggestionRow)`
     select suggestion.id, ticket_id, article_id, suggestion.title, excerpt, relevance_score, is_helpful, suggestion.created_at
       from ticket_kb_suggestions suggestion join kb_articles article on article.id = article_id
+      left join kb_categories category on category.organization_id = article.organization_id and category.id = category_id
      where suggestion.organization_id = bound_organization() and ticket_id = ${ticketId}
-       and (${sees.internal} or (article.is_published and not article.is_internal))
+       and (${sees.internal} or (article.is_published and not article.is_internal and not coalesce(category.is_internal, false)))
      order by relevance_score desc, suggestion.id limit ${limit}`)
 }
 

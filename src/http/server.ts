@@ -21,9 +21,12 @@ import { authRoutes } from './routes/auth.ts'
 import { commentRoutes } from './routes/comments.ts'
 import { engineRoutes } from './routes/engine.ts'
 import { healthRoutes } from './routes/health.ts'
-import { jobEnqueueRoutes } from './routes/job-enqueue.ts'
 import { jobMoveRoutes } from './routes/job-moves.ts'
 import { jobRoutes } from './routes/jobs.ts'
+import { kbArticleChangeRoutes } from './routes/kb-article-changes.ts'
+import { kbArticleRoutes } from './routes/kb-articles.ts'
+import { kbCategoryRoutes } from './routes/kb-categories.ts'
+import { kbVoteRoutes } from './routes/kb-votes.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { replayRoutes } from './routes/replay.ts'
 import { slaCalendarRoutes } from './routes/sla-calendars.ts'
@@ -110,8 +113,11 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     slaRoutes,
     slaCalendarRoutes,
     slaPolicyRoutes,
+    kbCategoryRoutes,
+    kbArticleRoutes,
+    kbArticleChangeRoutes,
+    kbVoteRoutes,
     jobRoutes,
-    jobEnqueueRoutes,
     jobMoveRoutes,
     replayRoutes,
     engineRoutes,

@@ -30,7 +30,7 @@ const openapi = (await app.inject('/api/v1/openapi.json')).json<OpenApi>()
 const operations = Object.entries(openapi.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation, name: `${method.toUpperCase()} ${path}` })),
 )
-const pathTo = (path: string, id: string | number) => path.replaceAll(/\{\w+\}/g, encodeURIComponent(id))
+const pathTo = (path: string, id: string | number) => path.replace('{version}', '1').replaceAll(/\{\w+\}/g, encodeURIComponent(id))
 const knownId = (path: string) => (path.includes('/queues/') ? 'default' : path.includes('/jobs/') ? job : ticket)
 
 async function refuses(
