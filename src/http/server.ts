@@ -21,6 +21,7 @@ import { authRoutes } from './routes/auth.ts'
 import { commentRoutes } from './routes/comments.ts'
 import { engineRoutes } from './routes/engine.ts'
 import { healthRoutes } from './routes/health.ts'
+import { jobEnqueueRoutes } from './routes/job-enqueue.ts'
 import { jobMoveRoutes } from './routes/job-moves.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { kbArticleChangeRoutes } from './routes/kb-article-changes.ts'
@@ -118,6 +119,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     kbArticleChangeRoutes,
     kbVoteRoutes,
     jobRoutes,
+    jobEnqueueRoutes,
     jobMoveRoutes,
     replayRoutes,
     engineRoutes,
