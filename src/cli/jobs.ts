@@ -84,6 +84,12 @@ export function jobsCommand(): Command {
       .action((id: number, options: { json?: boolean }) => move(id, event, options))
   }
   command.addCommand(jobReplayCommand())
+  command
+    .command('recount')
+    .description('compare the counts of jobs with a count of every job, and count anew')
+    .option('--json', 'print what differed as JSON')
+    .addHelpText('after', examples('jobs recount'))
+    .action(recount)
   return command.addHelpText('after', examples('jobs list --status failed', 'jobs show 42', 'jobs retry 42'))
 }
 
@@ -202,4 +208,17 @@ async function move(id: number, event: 'REQUEUE' | 'CANCEL', { json }: { json?: 
     throw new Refusal(`Job ${id} is ${answer.state}, where ${event} is not possible. Possible: ${answer.allowed_events.join(', ')}.`)
   const status = answer.kind === 'moved' ? answer.standing.state : null
   print(json, { id, outcome: answer.kind, status }, () => (status ? `Job ${id} is ${status}.` : `Job ${id} is held by a worker, which was asked to abort it.`))
+}
+
+/** The database keeps the counts itself: they differ only where somebody wrote behind its triggers. */
+async function recount({ json }: { json?: boolean }): Promise<void> {
+  const { compareJobCounts, forgetJobCounts } = await import('#db/job-counts.ts')
+  const differences = await withDatabase(readConfig(), async ({ system }) => {
+    const found = await compareJobCounts(system)
+    await system.transaction(forgetJobCounts)
+    return found
+  })
+  print(json, { differences }, () =>
+    differences.length === 0 ? 'The counts were right.' : table(differences, ['job_type', 'queue', 'status', 'kept', 'counted']),
+  )
 }

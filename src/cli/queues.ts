@@ -2,12 +2,25 @@ import { Command } from 'commander'
 import { readConfig } from '#config.ts'
 import { withDatabase } from './connection.ts'
 import { Refusal } from './failure.ts'
+import { whole } from './numbers.ts'
 import { examples, print, table } from './output.ts'
 
-const COLUMNS = ['name', 'paused', 'concurrency', 'waiting', 'running', 'failed', 'oldest_due_s']
+const COLUMNS = ['name', 'paused', 'concurrency', 'rate', 'waiting', 'running', 'failed', 'oldest_due_s']
+const CONCURRENCY_MAX = 10_000
+const RATE_MAX = 1_000_000
+const RATE_PERIOD_MAX_SECONDS = 86_400
+const DEPTH_MAX = 100_000_000
+
+interface LimitOptions {
+  concurrency?: number | null
+  rate?: number | null
+  per: number
+  maxDepth?: number
+  json?: boolean
+}
 
 export function queuesCommand(): Command {
-  const command = new Command('queues').description('look at queues, pause and resume them')
+  const command = new Command('queues').description('look at queues, pause, resume and limit them')
   command
     .command('list')
     .description('list the queues with their jobs')
@@ -26,15 +39,31 @@ export function queuesCommand(): Command {
       .addHelpText('after', examples(`queues ${verb} default`))
       .action((name: string, options: { json?: boolean }) => setPaused(name, verb === 'pause', options))
   }
-  return command.addHelpText('after', examples('queues list', 'queues pause default'))
+  command
+    .command('limit')
+    .description('limit how many jobs of a queue are held at a time, and how many are claimed in a time; "none" takes a limit away')
+    .argument('<name>', "the queue's name")
+    .option('--concurrency <n>', 'at most this many of its jobs are held, by all workers together', orNone(whole(1, CONCURRENCY_MAX)))
+    .option('--rate <n>', 'at most this many are claimed in the time that --per says', orNone(whole(1, RATE_MAX)))
+    .option('--per <seconds>', 'the time of the rate', whole(1, RATE_PERIOD_MAX_SECONDS), 1)
+    .option('--max-depth <n>', 'while more jobs than this wait, the API takes no more', whole(1, DEPTH_MAX))
+    .option('--json', 'print the limits as JSON')
+    .addHelpText('after', examples('queues limit mail --rate 100 --per 60', 'queues limit ai --concurrency 4', 'queues limit ai --concurrency none'))
+    .action(setLimits)
+  return command.addHelpText('after', examples('queues list', 'queues pause default', 'queues limit ai --concurrency 4'))
+}
+
+function orNone(read: (text: string) => number): (text: string) => number | null {
+  return (text) => (text === 'none' ? null : read(text))
 }
 
 async function list({ json }: { json?: boolean }): Promise<void> {
   const { listQueues } = await import('#db/queues.ts')
-  const queues = await withDatabase(readConfig(), ({ system }) => listQueues(system, null))
+  const queues = await withDatabase(readConfig(), ({ system }) => system.transaction((tx) => listQueues(tx, null)))
   const rows = queues.map(({ counts, oldest_due_seconds, ...queue }) => ({
     ...queue,
-    waiting: (counts['queued'] ?? 0) + (counts['retried'] ?? 0),
+    rate: queue.rate_limit === null ? null : `${queue.rate_limit} in ${queue.rate_period_seconds} s`,
+    waiting: queue.depth,
     running: (counts['claimed'] ?? 0) + (counts['running'] ?? 0),
     failed: counts['failed'] ?? 0,
     oldest_due_s: oldest_due_seconds?.toFixed(1),
@@ -58,4 +87,33 @@ async function setPaused(name: string, paused: boolean, { json }: { json?: boole
     if (!paused) await notifyWorkers(system, JSON.stringify({ queues: [name] }))
   })
   print(json, { name, paused }, () => `Queue ${name} is ${paused ? 'paused' : 'open'}.`)
+}
+
+async function setLimits(name: string, { concurrency, rate, per, maxDepth, json }: LimitOptions): Promise<void> {
+  if (concurrency === undefined && rate === undefined && maxDepth === undefined) throw new Refusal('Say which limit: --concurrency, --rate or --max-depth.')
+  const [{ lockQueueBounds, setQueueBounds }, { notifyWorkers }, { auditMachineAct }, { actor }] = await Promise.all([
+    import('#db/queues.ts'),
+    import('#db/jobs.ts'),
+    import('#db/machine-audit.ts'),
+    import('./operator.ts'),
+  ])
+  const limits = await withDatabase(readConfig(), async ({ system }) => {
+    const set = await system.transaction(async (tx) => {
+      const before = await lockQueueBounds(tx, name)
+      if (!before) throw new Refusal(`There is no queue "${name}". See: atum-desk queues list`)
+      const after = {
+        ...before,
+        ...(concurrency === undefined ? {} : { concurrency }),
+        ...(rate === undefined ? {} : { rate_limit: rate, rate_period_seconds: rate === null ? null : per }),
+        ...(maxDepth === undefined ? {} : { max_depth: maxDepth }),
+      }
+      await setQueueBounds(tx, name, after)
+      const act = { organization_id: null, action: 'queue.limit', entity_type: 'queue', entity_id: name }
+      await auditMachineAct(tx, { ...act, details: { ...actor(), before, after } })
+      return after
+    })
+    await notifyWorkers(system, JSON.stringify({ queues: [name] }))
+    return set
+  })
+  print(json, { name, ...limits }, () => table([{ name, ...limits }], ['name', ...Object.keys(limits)]))
 }

@@ -57,6 +57,25 @@ export async function countEveryJob(db: CommonQueryMethods, organizationId: stri
      where ${organizationId}::uuid is null or organization_id = ${organizationId}::uuid group by job_type, queue, status`)
 }
 
+/** A count that is not what it should be. */
+export type CountDifference = Omit<JobCount, 'jobs'> & { kept: number; counted: number }
+
+/** Where the counts that are kept differ from a count of every job, under one snapshot. */
+export async function compareJobCounts(pool: Pick<DatabasePool, 'transaction'>): Promise<CountDifference[]> {
+  const [kept, counted] = await pool.transaction(async (tx) => {
+    await tx.query(sql.typeAlias('void')`set transaction isolation level repeatable read, read only`)
+    return [await readJobCounts(tx, null), await countEveryJob(tx, null)] as const
+  })
+  const pairs = new Map<string, CountDifference>()
+  for (const [side, counts] of [['kept', kept] as const, ['counted', counted] as const]) {
+    for (const { jobs, ...kind } of counts) {
+      const key = JSON.stringify(kind)
+      pairs.set(key, { ...(pairs.get(key) ?? { ...kind, kept: 0, counted: 0 }), [side]: jobs })
+    }
+  }
+  return [...pairs.values()].filter((pair) => pair.kept !== pair.counted)
+}
+
 /** Adds up how many jobs stand in each state. Pure. */
 export function byStatus(counts: readonly JobCount[]): Record<string, number> {
   const sums: Record<string, number> = {}

@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { JOB_STATES } from '#machines/job.ts'
 import type { JobState } from '#machines/job.ts'
-import { jobEventRow, jobRow } from './jobs.ts'
-import type { JobEventRow, JobRow } from './jobs.ts'
+import { jobEventRow, jobRow, NO_TENANT } from './jobs.ts'
+import type { JobEventRow, JobRow, NewJob } from './jobs.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
@@ -24,20 +23,23 @@ export interface JobFilter {
   created_before: string | null
 }
 
+/** The condition of a filter; what is null in it is not asked. */
+export const matching = (filter: JobFilter) => sql.fragment`
+       (${filter.status}::job_status is null or status = ${filter.status}::job_status)
+   and (${filter.job_type}::text is null or job_type = ${filter.job_type})
+   and (${filter.queue}::text is null or queue = ${filter.queue})
+   and (${filter.organization_id}::uuid is null or organization_id = ${filter.organization_id}::uuid)
+   and (${filter.locked_by}::int8 is null or locked_by = ${filter.locked_by}::int8)
+   and (${filter.ticket_id}::text is null or payload ->> 'ticket_id' = ${filter.ticket_id})
+   and (${filter.created_after}::timestamptz is null or created_at > ${filter.created_after}::timestamptz)
+   and (${filter.created_before}::timestamptz is null or created_at < ${filter.created_before}::timestamptz)
+   and (${filter.q}::text is null or strpos(lower(payload::text), lower(${filter.q})) > 0 or strpos(lower(last_error), lower(${filter.q})) > 0)`
+
 /** Jobs from the newest id down, those below `before` where it is given. */
 export async function listJobs(db: CommonQueryMethods, filter: JobFilter, page: { before: number | null; limit: number }): Promise<readonly JobRow[]> {
   return db.any(sql.type(jobRow)`
     select ${jobColumns} from job_queue
-     where (${page.before}::int8 is null or id < ${page.before}::int8)
-       and (${filter.status}::job_status is null or status = ${filter.status}::job_status)
-       and (${filter.job_type}::text is null or job_type = ${filter.job_type})
-       and (${filter.queue}::text is null or queue = ${filter.queue})
-       and (${filter.organization_id}::uuid is null or organization_id = ${filter.organization_id}::uuid)
-       and (${filter.locked_by}::int8 is null or locked_by = ${filter.locked_by}::int8)
-       and (${filter.ticket_id}::text is null or payload ->> 'ticket_id' = ${filter.ticket_id})
-       and (${filter.created_after}::timestamptz is null or created_at > ${filter.created_after}::timestamptz)
-       and (${filter.created_before}::timestamptz is null or created_at < ${filter.created_before}::timestamptz)
-       and (${filter.q}::text is null or strpos(lower(payload::text), lower(${filter.q})) > 0 or strpos(lower(last_error), lower(${filter.q})) > 0)
+     where (${page.before}::int8 is null or id < ${page.before}::int8) and ${matching(filter)}
      order by id desc limit ${page.limit}`)
 }
 
@@ -54,6 +56,27 @@ export async function findJobs(db: CommonQueryMethods, ids: readonly number[]): 
   return db.any(sql.type(jobRow)`select ${jobColumns} from job_queue where id = any(${sql.array(ids, 'int8')}) order by id`)
 }
 
+/** The live jobs that have the unique keys of these. */
+export async function jobsWithKeys(db: CommonQueryMethods, jobs: readonly NewJob[]): Promise<readonly number[]> {
+  return db.anyFirst(sql.type(z.object({ job_id: z.number() }))`
+    select distinct job_id
+      from job_unique join unnest(
+        ${sql.array(
+          jobs.map((job) => job.organization_id ?? NO_TENANT),
+          'uuid',
+        )},
+        ${sql.array(
+          jobs.map((job) => job.job_type),
+          'text',
+        )},
+        ${sql.array(
+          jobs.map((job) => job.unique_key ?? null),
+          'text',
+        )}
+      ) as wanted (tenant, job_type, unique_key) using (tenant, job_type, unique_key)
+     order by job_id`)
+}
+
 /** A job's log in its order, after `seq` where it is given. */
 export async function listJobEvents(db: CommonQueryMethods, jobId: number, page: { after: number; limit: number }): Promise<readonly JobEventRow[]> {
   return db.any(sql.type(jobEventRow)`
@@ -61,39 +84,13 @@ export async function listJobEvents(db: CommonQueryMethods, jobId: number, page:
       from job_events where job_id = ${jobId} and seq > ${page.after}::int8 order by seq limit ${page.limit}`)
 }
 
-const waitingRow = z.object({ due_at: z.date().nullable(), blocked_by: z.number(), paused: z.boolean(), without_worker: z.boolean() })
-
-/**
- * Why a job waits, by what CLAIM itself asks: whether it is due, waits for other jobs, has a queue that is paused, or
- * one that no active worker serves. Null where it does not wait.
- */
-export async function findWaitingFacts(db: CommonQueryMethods, id: number): Promise<z.infer<typeof waitingRow> | null> {
-  return db.maybeOne(sql.type(waitingRow)`
-    select case when run_after > now() then run_after end as due_at,
-           blocked_by,
-           exists (select from queues where queues.name = job.queue and paused_at is not null) as paused,
-           not exists (select from workers where workers.status = 'active' and job.queue = any(workers.queues)) as without_worker
-      from job_queue job where id = ${id} and status in ('queued', 'retried')`)
-}
-
-const countRow = z.object({ status: z.enum(JOB_STATES), count: z.number() })
-
-/** How many jobs stand in each state, of all that the caller may see; a state without any is not among them. */
-export async function countJobs(db: CommonQueryMethods): Promise<readonly z.infer<typeof countRow>[]> {
-  return db.any(sql.type(countRow)`select status, count(*) as count from job_queue group by status`)
-}
-
-const depthRow = countRow.extend({ job_type: z.string() })
-
-/** How many jobs of each type stand in each state. Reads the whole table: once per reading of the metrics, never per scrape. */
-export async function countJobsByType(db: CommonQueryMethods): Promise<readonly z.infer<typeof depthRow>[]> {
-  return db.any(sql.type(depthRow)`select job_type, status, count(*) as count from job_queue group by job_type, status`)
-}
-
 const oldestRow = z.object({ queue: z.string(), seconds: z.number() })
 
-/** The age of the oldest due job of each queue that has one. It hops from lane to lane, so its cost is the number of lanes, not of jobs. */
-export async function oldestDue(db: CommonQueryMethods): Promise<readonly z.infer<typeof oldestRow>[]> {
+/**
+ * The age of the oldest due job of each queue that has one, of one organisation where it is given. It hops from lane to
+ * lane, so its cost is the number of lanes, not of jobs.
+ */
+export async function oldestDue(db: CommonQueryMethods, organizationId: string | null = null): Promise<readonly z.infer<typeof oldestRow>[]> {
   return db.any(sql.type(oldestRow)`
     with recursive lane as (
       (select queue, tenant, priority, limit_key, run_after from job_ready order by queue, tenant, priority, limit_key, run_after limit 1)
@@ -105,5 +102,6 @@ export async function oldestDue(db: CommonQueryMethods): Promise<readonly z.infe
            order by queue, tenant, priority, limit_key, run_after limit 1
         ) as next
     )
-    select queue, extract(epoch from now() - min(run_after))::float8 as seconds from lane where run_after <= now() group by queue`)
+    select queue, extract(epoch from now() - min(run_after))::float8 as seconds
+      from lane where run_after <= now() and (${organizationId}::uuid is null or tenant = ${organizationId}::uuid) group by queue`)
 }

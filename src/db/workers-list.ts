@@ -18,14 +18,17 @@ export const workerRow = z.object({
 })
 export type WorkerRow = z.infer<typeof workerRow>
 
-/** The workers that live, and those that stopped or were lost within the last hour; the newest first. */
+/**
+ * The workers that live, and those that stopped or were lost within the last hour; the newest first. How many jobs one
+ * holds is what its supervisors said at the last heartbeat; whoever has ended holds none.
+ */
 export async function listWorkers(db: CommonQueryMethods, limit: number): Promise<readonly WorkerRow[]> {
   return db.any(sql.type(workerRow)`
-    with held as (
-      select locked_by, count(*) as jobs from job_queue where status in ('claimed', 'running') group by locked_by
-    )
-    select id, name, host, pid, version, queues, status, started_at, heartbeat_at, event_loop_lag_ms, actor_tree, coalesce(held.jobs, 0) as running_jobs
-      from workers left join held on held.locked_by = workers.id
+    select id, name, host, pid, version, queues, status, started_at, heartbeat_at, event_loop_lag_ms, actor_tree,
+           case when status in ('active', 'draining') then (
+             select coalesce(sum((child ->> 'jobs')::int), 0) from jsonb_path_query(actor_tree, '$.children[*]') as child
+           ) else 0 end as running_jobs
+      from workers
      where status in ('active', 'draining') or heartbeat_at > now() - interval '1 hour'
      order by id desc limit ${limit}`)
 }

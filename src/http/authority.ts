@@ -73,6 +73,8 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
 
   'GET /api/v1/jobs': JOB_READERS,
   'POST /api/v1/jobs': JOB_MOVERS,
+  'POST /api/v1/jobs/batch': JOB_MOVERS,
+  'POST /api/v1/jobs/bulk': JOB_MOVERS,
   'GET /api/v1/jobs/:id': JOB_READERS,
   'GET /api/v1/jobs/:id/events': JOB_READERS,
   'GET /api/v1/jobs/:id/replay': JOB_READERS,
@@ -80,6 +82,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
   'POST /api/v1/jobs/:id/cancel': JOB_MOVERS,
   'GET /api/v1/machines': JOB_READERS,
   'GET /api/v1/queues': JOB_READERS,
+  'PATCH /api/v1/queues/:name': ['operator'],
   'POST /api/v1/queues/:name/pause': ['operator'],
   'POST /api/v1/queues/:name/resume': ['operator'],
   'GET /api/v1/workers': JOB_READERS,

@@ -1,6 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
-import { countJobsByType, oldestDue } from '#db/job-lists.ts'
+import { readJobCounts } from '#db/job-counts.ts'
+import type { JobCount } from '#db/job-counts.ts'
+import { oldestDue } from '#db/job-lists.ts'
 import { isSchemaBehind } from '#db/errors.ts'
 import type { Database } from '#db/pool.ts'
 import { jobTypes, QUEUES } from '#jobs/registry.ts'
@@ -49,9 +51,9 @@ export function startGauges(database: Database, log: Logger): GaugeReading {
 
 async function read(database: Database, log: Logger): Promise<void> {
   try {
-    const [depths, oldest] = await database.system.transaction(async (tx) => [await countJobsByType(tx), await oldestDue(tx)] as const)
+    const [counts, oldest] = await database.system.transaction(async (tx) => [await readJobCounts(tx, null), await oldestDue(tx)] as const)
     metrics.databaseUp.set(1)
-    showDepths(depths)
+    showDepths(counts)
     metrics.oldestDue.reset()
     for (const queue of QUEUES) metrics.oldestDue.set({ queue }, 0)
     for (const { queue, seconds } of oldest) metrics.oldestDue.set({ queue }, seconds)
@@ -66,16 +68,17 @@ async function read(database: Database, log: Logger): Promise<void> {
 }
 
 /** Every state of every type is set, 0 included: a label that vanishes would leave its last value standing. */
-function showDepths(depths: readonly { job_type: string; status: string; count: number }[]): void {
+function showDepths(counts: readonly JobCount[]): void {
   metrics.jobQueueDepth.reset()
   metrics.ragQueueDepth.reset()
   for (const status of JOB_STATES) {
     metrics.ragQueueDepth.set({ status }, 0)
     for (const job_type of jobTypes.keys()) metrics.jobQueueDepth.set({ job_type, status }, 0)
   }
-  for (const { job_type, status, count } of depths) {
-    metrics.jobQueueDepth.set({ job_type, status }, count)
-    if (job_type === 'RAG_INDEX') metrics.ragQueueDepth.set({ status }, count)
+  // A type may stand in several queues: a retired name beside the new one.
+  for (const { job_type, status, jobs } of counts) {
+    metrics.jobQueueDepth.inc({ job_type, status }, jobs)
+    if (job_type === 'RAG_INDEX') metrics.ragQueueDepth.inc({ status }, jobs)
   }
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { jobEventRow, jobRow } from '#db/jobs.ts'
 import type { JobRow } from '#db/jobs.ts'
+import { waitingSchema } from './waiting.ts'
 
 /** A job in JSON. */
 export const jobShape = jobRow
@@ -12,7 +13,7 @@ export const jobSchema = jobShape.meta({ id: 'Job' })
 export const jobDetailSchema = jobShape
   .extend({
     allowed_events: z.array(z.string()),
-    waiting_because: z.array(z.string()).nullable().describe('Null where the job does not wait'),
+    waiting_because: z.array(waitingSchema).describe('Empty where the job has ended'),
     progress: z.unknown(),
   })
   .meta({ id: 'JobDetail' })

@@ -5,10 +5,14 @@ import type { Logger } from '#log.ts'
 
 /** NOTIFY takes a lock of the whole cluster at commit, so a burst of tickets must not mean a burst of notifications. */
 const INTERVAL_MS = 10
+/** A notification carries 8,000 bytes at most. */
+const CANCELS_MAX = 200
 
 /** Tells the workers in which queues there is something new: at once, then at most once an interval. */
 export interface Notifier {
   notify(...queues: string[]): void
+  /** Tells the workers that hold these jobs to abort them; without it they find out at their next heartbeat. */
+  cancel(...jobs: number[]): void
   /** Resolves when everything was told. */
   idle(): Promise<void>
 }
@@ -16,13 +20,16 @@ export interface Notifier {
 /** A notification that fails is only noted: the workers poll as well. */
 export function startNotifier(db: CommonQueryMethods, log: Logger): Notifier {
   const waiting = new Set<string>()
+  const cancelled = new Set<number>()
   let telling: Promise<void> | null = null
 
   async function tell(): Promise<void> {
-    while (waiting.size > 0) {
+    while (waiting.size + cancelled.size > 0) {
       const queues = [...waiting].toSorted()
+      const cancel = [...cancelled].slice(0, CANCELS_MAX)
       waiting.clear()
-      await notifyWorkers(db, JSON.stringify({ queues })).catch((error: unknown) =>
+      for (const id of cancel) cancelled.delete(id)
+      await notifyWorkers(db, JSON.stringify(cancel.length > 0 ? { queues, cancel } : { queues })).catch((error: unknown) =>
         log.warn({ err: error, queues }, 'could not wake the workers: they will poll'),
       )
       await pause(INTERVAL_MS)
@@ -34,6 +41,10 @@ export function startNotifier(db: CommonQueryMethods, log: Logger): Notifier {
     notify: (...queues) => {
       for (const queue of queues) waiting.add(queue)
       if (waiting.size > 0) telling ??= tell()
+    },
+    cancel: (...jobs) => {
+      for (const id of jobs) cancelled.add(id)
+      if (cancelled.size > 0) telling ??= tell()
     },
     idle: async () => {
       await telling

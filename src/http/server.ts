@@ -21,6 +21,7 @@ import { authRoutes } from './routes/auth.ts'
 import { commentRoutes } from './routes/comments.ts'
 import { engineRoutes } from './routes/engine.ts'
 import { healthRoutes } from './routes/health.ts'
+import { jobBulkRoutes } from './routes/job-bulk.ts'
 import { jobEnqueueRoutes } from './routes/job-enqueue.ts'
 import { jobMoveRoutes } from './routes/job-moves.ts'
 import { jobRoutes } from './routes/jobs.ts'
@@ -29,6 +30,7 @@ import { kbArticleRoutes } from './routes/kb-articles.ts'
 import { kbCategoryRoutes } from './routes/kb-categories.ts'
 import { kbVoteRoutes } from './routes/kb-votes.ts'
 import { metricsRoutes } from './routes/metrics.ts'
+import { queueRoutes } from './routes/queues.ts'
 import { replayRoutes } from './routes/replay.ts'
 import { slaCalendarRoutes } from './routes/sla-calendars.ts'
 import { slaPolicyRoutes } from './routes/sla-policies.ts'
@@ -121,8 +123,10 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     jobRoutes,
     jobEnqueueRoutes,
     jobMoveRoutes,
+    jobBulkRoutes,
     replayRoutes,
     engineRoutes,
+    queueRoutes,
     metricsRoutes,
   ]) {
     await app.register(routes, options)

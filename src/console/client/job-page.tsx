@@ -78,9 +78,9 @@ function JobHead({ job, mayMove, moved }: { job: JobDetail; mayMove: boolean; mo
         <span class="card-space" />
         {mayMove && <Actions job={job} moved={moved} />}
       </div>
-      {job.waiting_because && (
+      {job.waiting_because.length > 0 && (job.status === 'queued' || job.status === 'retried') && (
         <p class="note">
-          <strong>Waits because</strong> {job.waiting_because.join('; ')}
+          <strong>Waits because</strong> {job.waiting_because.map(({ detail }) => detail).join('; ')}
         </p>
       )}
       {job.cancel_requested && <p class="note">Its worker was asked to abort it.</p>}

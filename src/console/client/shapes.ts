@@ -37,7 +37,8 @@ export interface Job {
 
 export interface JobDetail extends Job {
   allowed_events: string[]
-  waiting_because: string[] | null
+  /** Empty where it has ended. */
+  waiting_because: { reason: string; detail: string }[]
   progress: unknown
 }
 

@@ -38,7 +38,8 @@ export const jobMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
       })
       return { status: answer.kind === 'requested' ? (202 as const) : (200 as const), job }
     })
-    notifier.notify(moved.job.queue)
+    if (moved.status === 202) notifier.cancel(id)
+    else notifier.notify(moved.job.queue)
     return moved
   }
 

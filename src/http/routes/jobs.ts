@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
-import { findJob, findWaitingFacts, listJobEvents, listJobs } from '#db/job-lists.ts'
-import type { CommonQueryMethods } from '#db/pool.ts'
+import { findJob, listJobEvents, listJobs } from '#db/job-lists.ts'
+import { readJobWait } from '#db/job-waits.ts'
 import { eventsIn } from '#machines/job-step.ts'
 import { JOB_STATES } from '#machines/job.ts'
 import { jobDetailSchema, jobEventSchema, jobSchema, showJob } from '../job-shapes.ts'
@@ -10,6 +10,7 @@ import { notFound, refusal } from '../refusal.ts'
 import { identityOf, inScope } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { instant, numberParams } from '../shapes.ts'
+import { waitingBecause } from '../waiting.ts'
 
 const NAME_CHARS = 100
 const SEARCH_CHARS = 200
@@ -62,7 +63,8 @@ export const jobRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
       const job = await inScope(database, identityOf(request), (tx) => findJob(tx, id))
       if (!job) throw notFound('job')
       const { progress, ...row } = job
-      return { ...showJob(row), allowed_events: eventsIn(job.status), waiting_because: await waitingBecause(database.system, id), progress }
+      const wait = await database.system.transaction((tx) => readJobWait(tx, id))
+      return { ...showJob(row), allowed_events: eventsIn(job.status), waiting_because: wait ? waitingBecause(wait) : [], progress }
     },
   )
 
@@ -83,17 +85,4 @@ export const jobRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
       )
     },
   )
-}
-
-/** The facts that keep a job waiting, in words; asked as the installation, since queues and workers belong to no organisation. */
-async function waitingBecause(db: CommonQueryMethods, id: number): Promise<string[] | null> {
-  const facts = await findWaitingFacts(db, id)
-  if (!facts) return null
-  const reasons = [
-    facts.due_at && `it is not due before ${facts.due_at.toISOString()}`,
-    facts.blocked_by > 0 && `it waits for ${facts.blocked_by} other job${facts.blocked_by === 1 ? '' : 's'}`,
-    facts.paused && 'its queue is paused',
-    facts.without_worker && 'no active worker serves its queue',
-  ].filter((reason) => typeof reason === 'string')
-  return reasons.length > 0 ? reasons : ['it is due, and waits for its turn']
 }
