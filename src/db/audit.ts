@@ -39,3 +39,34 @@ export async function findAuditedAnswer(
      where organization_id is null and actor_id = ${actorId} and details -> 'idempotency' ->> 'key' = ${key} and at > now() - interval '1 day'
      order by id desc limit 1`)
 }
+
+export const auditRow = z.object({
+  id: z.number(),
+  organization_id: z.string().nullable(),
+  actor_id: z.string().nullable(),
+  action: z.string(),
+  entity_type: z.string(),
+  entity_id: z.string(),
+  details: z.unknown(),
+  request_id: z.string().nullable(),
+  at: z.date(),
+})
+export type AuditRow = z.infer<typeof auditRow>
+
+export interface AuditFilter {
+  organization_id: string | null
+  actor_id: string | null
+  action: string | null
+}
+
+/** Who did what, the newest first, below an id where it is given. An organisation's connection sees its own rows only. */
+export async function listAudit(db: CommonQueryMethods, filter: AuditFilter, page: { before: number | null; limit: number }): Promise<readonly AuditRow[]> {
+  return db.any(sql.type(auditRow)`
+    select id, organization_id, actor_id, action, entity_type, entity_id, details - 'idempotency' as details, request_id, at
+      from audit_log
+     where (${page.before}::int8 is null or id < ${page.before}::int8)
+       and (${filter.organization_id}::uuid is null or organization_id = ${filter.organization_id}::uuid)
+       and (${filter.actor_id}::uuid is null or actor_id = ${filter.actor_id}::uuid)
+       and (${filter.action}::text is null or action = ${filter.action})
+     order by id desc limit ${page.limit}`)
+}

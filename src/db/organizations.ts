@@ -15,3 +15,20 @@ export async function insertOrganization(db: CommonQueryMethods, organization: {
 export async function findOrganization(db: CommonQueryMethods, id: string): Promise<OrganizationRow | null> {
   return db.maybeOne(sql.type(organizationRow)`select id, slug, name from organizations where id = ${id}`)
 }
+
+export const listedOrganization = organizationRow.extend({ created_at: z.date() })
+
+/** All organisations by slug, those after one where it is given. For the installation's own eyes. */
+export async function listOrganizations(
+  db: CommonQueryMethods,
+  page: { after: string | null; limit: number },
+): Promise<readonly z.infer<typeof listedOrganization>[]> {
+  return db.any(sql.type(listedOrganization)`
+    select id, slug, name, created_at from organizations where ${page.after}::text is null or slug > ${page.after} order by slug limit ${page.limit}`)
+}
+
+/** Gives the bound organisation another name. */
+export async function renameOrganization(db: CommonQueryMethods, name: string): Promise<OrganizationRow> {
+  return db.one(sql.type(organizationRow)`
+    update organizations set name = ${name}, updated_at = now() where id = bound_organization() returning id, slug, name`)
+}

@@ -6,7 +6,7 @@ import type { CommonQueryMethods } from './pool.ts'
 const AI_MODES = ['apply', 'suggest', 'silent'] as const
 const mode = z.enum(AI_MODES)
 
-const settingsRow = z.object({
+export const settingsRow = z.object({
   auto_escalate_negative_sentiment: z.boolean(),
   auto_escalate_threshold: z.number(),
   kb_suggestion_enabled: z.boolean(),
@@ -41,6 +41,9 @@ export async function readSettings(db: CommonQueryMethods): Promise<Organization
 
 /** Changes some settings of the bound organisation, and returns them all. */
 export async function writeSettings(db: CommonQueryMethods, changes: Partial<OrganizationSettings>): Promise<OrganizationSettings> {
+  // Two who change different settings at once must not undo each other: the row is made and locked before it is read.
+  await db.query(sql.typeAlias('void')`
+    insert into org_settings (organization_id) values (bound_organization()) on conflict (organization_id) do update set updated_at = now()`)
   const wanted = { ...(await readSettings(db)), ...changes }
   return db.one(sql.type(settingsRow)`
     insert into org_settings (organization_id, auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,

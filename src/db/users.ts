@@ -42,3 +42,52 @@ export async function accountsOf(db: CommonQueryMethods, email: string, slug: st
 export async function findUser(db: CommonQueryMethods, id: string): Promise<UserRow | null> {
   return db.maybeOne(sql.type(userRow)`select id, organization_id, email, full_name, role, is_active from users where id = ${id}`)
 }
+
+export const personRow = userRow.extend({ created_at: z.date() })
+export type PersonRow = z.infer<typeof personRow>
+
+const personColumns = sql.fragment`id, organization_id, email, full_name, role, is_active, created_at`
+
+export interface PersonFilter {
+  role: Role | null
+  is_active: boolean | null
+}
+
+/** The people of the bound organisation by e-mail address, those after one where it is given. */
+export async function listPeople(db: CommonQueryMethods, filter: PersonFilter, page: { after: string | null; limit: number }): Promise<readonly PersonRow[]> {
+  return db.any(sql.type(personRow)`
+    select ${personColumns} from users
+     where organization_id = bound_organization() and (${page.after}::text is null or email > ${page.after})
+       and (${filter.role}::user_role is null or role = ${filter.role}::user_role)
+       and (${filter.is_active}::bool is null or is_active = ${filter.is_active}::bool)
+     order by email limit ${page.limit}`)
+}
+
+/** Somebody of the bound organisation, also where the connection sees more. */
+export async function findPerson(db: CommonQueryMethods, id: string): Promise<PersonRow | null> {
+  return db.maybeOne(sql.type(personRow)`select ${personColumns} from users where organization_id = bound_organization() and id = ${id}`)
+}
+
+/** Locks the active admins of the bound organisation, so that two of them cannot remove each other at once. */
+export async function lockAdmins(db: CommonQueryMethods): Promise<readonly string[]> {
+  return db.anyFirst(sql.type(z.object({ id: z.string() }))`
+    select id from users where organization_id = bound_organization() and role = 'admin' and is_active order by id for update`)
+}
+
+export interface PersonChanges {
+  full_name?: string
+  role?: Role
+  is_active?: boolean
+  password_hash?: string
+}
+
+/** Changes what is given of somebody of the bound organisation. */
+export async function updatePerson(db: CommonQueryMethods, id: string, changes: PersonChanges): Promise<PersonRow> {
+  return db.one(sql.type(personRow)`
+    update users
+       set full_name = coalesce(${changes.full_name ?? null}, full_name), role = coalesce(${changes.role ?? null}::user_role, role),
+           is_active = coalesce(${changes.is_active ?? null}::bool, is_active), password_hash = coalesce(${changes.password_hash ?? null}, password_hash),
+           updated_at = now()
+     where organization_id = bound_organization() and id = ${id}
+    returning ${personColumns}`)
+}

@@ -17,6 +17,7 @@ import { answerWithProblems, sendProblem } from './plugins/problems.ts'
 import { limitRates } from './plugins/rate-limit.ts'
 import { hardenHeaders } from './plugins/security.ts'
 import { requireAuthority } from './plugins/sign-in.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { authRoutes } from './routes/auth.ts'
 import { commentRoutes } from './routes/comments.ts'
 import { engineRoutes } from './routes/engine.ts'
@@ -30,8 +31,10 @@ import { kbArticleRoutes } from './routes/kb-articles.ts'
 import { kbCategoryRoutes } from './routes/kb-categories.ts'
 import { kbVoteRoutes } from './routes/kb-votes.ts'
 import { metricsRoutes } from './routes/metrics.ts'
+import { organizationRoutes } from './routes/organizations.ts'
 import { queueRoutes } from './routes/queues.ts'
 import { replayRoutes } from './routes/replay.ts'
+import { settingsRoutes } from './routes/settings.ts'
 import { slaCalendarRoutes } from './routes/sla-calendars.ts'
 import { slaPolicyRoutes } from './routes/sla-policies.ts'
 import { slaRoutes } from './routes/sla.ts'
@@ -39,6 +42,7 @@ import { ticketAiRoutes } from './routes/ticket-ai.ts'
 import { ticketHistoryRoutes } from './routes/ticket-history.ts'
 import { ticketMoveRoutes } from './routes/ticket-moves.ts'
 import { ticketRoutes } from './routes/tickets.ts'
+import { userRoutes } from './routes/users.ts'
 import type { Services } from './services.ts'
 import { accessTokens } from './tokens.ts'
 
@@ -108,6 +112,10 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
   const options = { services, prefix: PREFIX }
   for (const routes of [
     authRoutes,
+    settingsRoutes,
+    organizationRoutes,
+    userRoutes,
+    auditRoutes,
     ticketRoutes,
     ticketMoveRoutes,
     ticketHistoryRoutes,
