@@ -1,19 +1,18 @@
 import { Command } from 'commander'
-import { readConfig } from '#config.ts'
+import { LIMITS, readConfig } from '#config.ts'
 import { withDatabase } from './connection.ts'
 import { Refusal } from './failure.ts'
 import { whole } from './numbers.ts'
 import { examples, print, table } from './output.ts'
 
 const COLUMNS = ['name', 'paused', 'concurrency', 'rate', 'waiting', 'running', 'failed', 'oldest_due_s']
-const CONCURRENCY_MAX = 10_000
-const RATE_MAX = 1_000_000
-const RATE_PERIOD_MAX_SECONDS = 86_400
-const DEPTH_MAX = 100_000_000
+
+/** Takes a limit away. */
+const NONE = 'none'
 
 interface LimitOptions {
-  concurrency?: number | null
-  rate?: number | null
+  concurrency?: number | typeof NONE
+  rate?: number | typeof NONE
   per: number
   maxDepth?: number
   json?: boolean
@@ -43,18 +42,18 @@ export function queuesCommand(): Command {
     .command('limit')
     .description('limit how many jobs of a queue are held at a time, and how many are claimed in a time; "none" takes a limit away')
     .argument('<name>', "the queue's name")
-    .option('--concurrency <n>', 'at most this many of its jobs are held, by all workers together', orNone(whole(1, CONCURRENCY_MAX)))
-    .option('--rate <n>', 'at most this many are claimed in the time that --per says', orNone(whole(1, RATE_MAX)))
-    .option('--per <seconds>', 'the time of the rate', whole(1, RATE_PERIOD_MAX_SECONDS), 1)
-    .option('--max-depth <n>', 'while more jobs than this wait, the API takes no more', whole(1, DEPTH_MAX))
+    .option('--concurrency <n>', 'at most this many of its jobs are held, by all workers together', orNone(whole(1, LIMITS.QUEUE_CONCURRENCY_MAX)))
+    .option('--rate <n>', 'at most this many are claimed in the time that --per says', orNone(whole(1, LIMITS.QUEUE_RATE_MAX)))
+    .option('--per <seconds>', 'the time of the rate', whole(1, LIMITS.QUEUE_RATE_PERIOD_MAX_SECONDS), 1)
+    .option('--max-depth <n>', 'while more jobs than this wait, the API takes no more', whole(1, LIMITS.QUEUE_DEPTH_MAX))
     .option('--json', 'print the limits as JSON')
     .addHelpText('after', examples('queues limit mail --rate 100 --per 60', 'queues limit ai --concurrency 4', 'queues limit ai --concurrency none'))
     .action(setLimits)
   return command.addHelpText('after', examples('queues list', 'queues pause default', 'queues limit ai --concurrency 4'))
 }
 
-function orNone(read: (text: string) => number): (text: string) => number | null {
-  return (text) => (text === 'none' ? null : read(text))
+function orNone(read: (text: string) => number): (text: string) => number | typeof NONE {
+  return (text) => (text === NONE ? NONE : read(text))
 }
 
 async function list({ json }: { json?: boolean }): Promise<void> {
@@ -103,8 +102,8 @@ async function setLimits(name: string, { concurrency, rate, per, maxDepth, json 
       if (!before) throw new Refusal(`There is no queue "${name}". See: atum-desk queues list`)
       const after = {
         ...before,
-        ...(concurrency === undefined ? {} : { concurrency }),
-        ...(rate === undefined ? {} : { rate_limit: rate, rate_period_seconds: rate === null ? null : per }),
+        ...(concurrency === undefined ? {} : { concurrency: concurrency === NONE ? null : concurrency }),
+        ...(rate === undefined ? {} : rate === NONE ? { rate_limit: null, rate_period_seconds: null } : { rate_limit: rate, rate_period_seconds: per }),
         ...(maxDepth === undefined ? {} : { max_depth: maxDepth }),
       }
       await setQueueBounds(tx, name, after)

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
+import { LIMITS } from '#config.ts'
 import { insertAudit } from '#db/audit.ts'
 import { listQueues, lockQueueBounds, setQueueBounds, setQueuePaused } from '#db/queues.ts'
 import type { QueueBounds, QueueRow } from '#db/queues.ts'
@@ -9,11 +10,6 @@ import { identityOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { listOf, noBody } from '../shapes.ts'
 import type { Identity } from '../tokens.ts'
-
-const CONCURRENCY_MAX = 10_000
-const RATE_MAX = 1_000_000
-const RATE_PERIOD_MAX_SECONDS = 86_400
-const DEPTH_MAX = 100_000_000
 
 const queue = z
   .object({
@@ -33,10 +29,10 @@ const queue = z
 const queueParams = z.strictObject({ name: z.string().min(1).max(63) })
 const bounds = z
   .strictObject({
-    concurrency: z.int().min(1).max(CONCURRENCY_MAX).nullable().optional(),
-    rate_limit: z.int().min(1).max(RATE_MAX).nullable().optional(),
-    rate_period_seconds: z.int().min(1).max(RATE_PERIOD_MAX_SECONDS).nullable().optional(),
-    max_depth: z.int().min(1).max(DEPTH_MAX).optional(),
+    concurrency: z.int().min(1).max(LIMITS.QUEUE_CONCURRENCY_MAX).nullable().optional(),
+    rate_limit: z.int().min(1).max(LIMITS.QUEUE_RATE_MAX).nullable().optional(),
+    rate_period_seconds: z.int().min(1).max(LIMITS.QUEUE_RATE_PERIOD_MAX_SECONDS).nullable().optional(),
+    max_depth: z.int().min(1).max(LIMITS.QUEUE_DEPTH_MAX).optional(),
   })
   .refine((body) => Object.values(body).some((value) => value !== undefined), { message: 'must name a limit' })
   .refine((body) => body.rate_limit !== null || (body.rate_period_seconds ?? null) === null, {
