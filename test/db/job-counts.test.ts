@@ -5,6 +5,7 @@ import { byStatus, countEveryJob, forgetJobCounts, readJobCounts, settleJobCount
 import type { JobCount } from '#db/job-counts.ts'
 import { moveJob } from '#db/job-moves.ts'
 import { enqueueJobs } from '#db/jobs.ts'
+import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { removeOldJobs } from '#db/retention.ts'
 import { newJob } from '#jobs/job-type.ts'
@@ -99,6 +100,16 @@ test('a job that is requeued, cancelled and removed is counted as what it is, in
     await assertExact()
   }
   await settleAll()
+  await assertExact()
+})
+
+test("an organisation's own requeue is counted too, though it may not read the counts", async () => {
+  await settleAll()
+  const [row] = await database.owner(`select min(id) as id from job_queue where status = 'failed' and organization_id = $1`, [organization.id])
+  const before = await exceptions()
+  const answer = await inOrganization(database.app, organization.id, (tx) => moveJob(tx, Number(row!['id']), { type: 'REQUEUE' }))
+  assert.equal(answer.kind, 'moved')
+  assert.equal(await exceptions(), before + 1)
   await assertExact()
 })
 
