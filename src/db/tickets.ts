@@ -35,7 +35,7 @@ export const ticketRow = z.object({
 export type TicketRow = z.infer<typeof ticketRow>
 
 /** Two columns came later than the table and go when the database is taken down to an older version: read by name, they may be missing. */
-const ticketColumns = sql.fragment`
+export const ticketColumns = sql.fragment`
   ticket.id, number, subject, description, status, priority, tags, requester_id, service_id, assigned_to, accepted_by, accepted_at, sla_started_at, sla_due_at,
   resolved_at, closed_at, (to_jsonb(ticket) ->> 'time_to_breach_minutes')::int4 as time_to_breach_minutes,
   (to_jsonb(ticket) ->> 'sla_risk_score')::float8 as sla_risk_score, version, ticket.created_at, ticket.updated_at`

@@ -29,6 +29,8 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
 
   'GET /api/v1/tickets': TENANTS,
   'POST /api/v1/tickets': TENANTS,
+  'POST /api/v1/tickets/bulk': STAFF,
+  'GET /api/v1/search': TENANTS,
   'GET /api/v1/tickets/:id': TENANTS,
   'PATCH /api/v1/tickets/:id': STAFF,
   'POST /api/v1/tickets/:id/accept': STAFF,

@@ -34,11 +34,13 @@ import { metricsRoutes } from './routes/metrics.ts'
 import { organizationRoutes } from './routes/organizations.ts'
 import { queueRoutes } from './routes/queues.ts'
 import { replayRoutes } from './routes/replay.ts'
+import { searchRoutes } from './routes/search.ts'
 import { settingsRoutes } from './routes/settings.ts'
 import { slaCalendarRoutes } from './routes/sla-calendars.ts'
 import { slaPolicyRoutes } from './routes/sla-policies.ts'
 import { slaRoutes } from './routes/sla.ts'
 import { ticketAiRoutes } from './routes/ticket-ai.ts'
+import { ticketBulkRoutes } from './routes/ticket-bulk.ts'
 import { ticketHistoryRoutes } from './routes/ticket-history.ts'
 import { ticketMoveRoutes } from './routes/ticket-moves.ts'
 import { ticketRoutes } from './routes/tickets.ts'
@@ -118,6 +120,8 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     auditRoutes,
     ticketRoutes,
     ticketMoveRoutes,
+    ticketBulkRoutes,
+    searchRoutes,
     ticketHistoryRoutes,
     commentRoutes,
     ticketAiRoutes,

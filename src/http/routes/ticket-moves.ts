@@ -4,23 +4,20 @@ import { z } from 'zod'
 import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { lockTicket, TICKET_STATES } from '#db/tickets.ts'
-import type { TicketRow, TicketState } from '#db/tickets.ts'
-import { findUser } from '#db/users.ts'
+import type { TicketRow } from '#db/tickets.ts'
 import { etagOf, requireMatch } from '../etag.ts'
-import { notFound, refusal } from '../refusal.ts'
+import { notFound } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { noBody, uuidParams } from '../shapes.ts'
-import { moveTicket, reassignTicket, refuseMove } from '../ticket-change.ts'
+import { assignTicket } from '../ticket-assignment.ts'
+import { moveTicket } from '../ticket-change.ts'
 import type { Author, Changed } from '../ticket-change.ts'
 import { ticketSchema } from '../ticket-shapes.ts'
-import { isStaffRole, viewerOf } from '../ticket-view.ts'
+import { viewerOf } from '../ticket-view.ts'
 
 const assignment = z.strictObject({ assignee_id: z.guid().nullable().describe('A member of staff; null for nobody') })
 const wantedStatus = z.strictObject({ status: z.enum(TICKET_STATES) })
-
-/** A ticket in one of these can change hands without moving. */
-const WORKED_ON: readonly TicketState[] = ['accepted', 'assigned', 'in_progress', 'waiting_customer']
 
 export const ticketMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
   const response = { 200: ticketSchema }
@@ -55,7 +52,7 @@ export const ticketMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
   app.post(
     '/tickets/:id/assign',
     { schema: { summary: 'Give a ticket to somebody, or to nobody', tags, params: uuidParams, body: assignment, response } },
-    (request, reply) => decide(request, reply, request.params.id, (tx, author, ticket) => assign(tx, author, ticket, request.body.assignee_id)),
+    (request, reply) => decide(request, reply, request.params.id, (tx, author, ticket) => assignTicket(tx, author, ticket, request.body.assignee_id)),
   )
 
   app.post(
@@ -66,21 +63,4 @@ export const ticketMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
         moveTicket(tx, author, ticket, { to: request.body.status, action: request.body.status === 'accepted' ? 'ticket.accept' : 'ticket.status' }),
       ),
   )
-}
-
-/** The first assignment moves the ticket; later ones only change hands. */
-async function assign(tx: DatabaseTransactionConnection, author: Author, ticket: TicketRow, assignee: string | null): Promise<Changed> {
-  if (!WORKED_ON.includes(ticket.status)) throw refuseMove(ticket.status, 'assigned')
-  if (assignee !== null) await requireStaff(tx, assignee)
-  if (ticket.status === 'accepted' && assignee !== null) return moveTicket(tx, author, ticket, { to: 'assigned', action: 'ticket.assign', assignee })
-  return reassignTicket(tx, author, ticket, assignee)
-}
-
-/** @throws a refusal with 422 where the organisation has no such active member of staff */
-async function requireStaff(tx: DatabaseTransactionConnection, userId: string): Promise<void> {
-  const user = await findUser(tx, userId)
-  if (user?.is_active && isStaffRole(user.role)) return
-  throw refusal(422, 'Tickets are assigned to active members of staff.', {
-    errors: [{ location: 'body', path: 'assignee_id', message: 'is no active member of staff' }],
-  })
 }
