@@ -131,6 +131,13 @@ test('a simulated clock says when, how much and why; what cannot be counted is n
   const refused = await agent.post('/sla/simulate', { ...asked, target_minutes: 0 })
   assert.deepEqual([refused.status, refused.body.errors[0].path], [400, 'target_minutes'])
   assert.equal((await agent.post('/sla/simulate', { ...asked, calendar: { tz: 'UTC', week: {} } })).status, 400)
+  const halves = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, '0')).map((hour) => [`${hour}:00`, `${hour}:30`])
+  const restless = { tz: 'UTC', week: { mon: halves, tue: halves, wed: halves, thu: halves, fri: halves } }
+  assert.equal((await agent.post('/sla/simulate', { ...asked, calendar: restless, end: '2027-06-12T16:00:00Z' })).status, 200)
+  for (const more of [{ end: '2060-06-12T16:00:00Z' }, {}]) {
+    const { status, body } = await agent.post('/sla/simulate', { ...asked, calendar: restless, ...more })
+    assert.deepEqual([status, body.errors[0].path], [422, 'end'])
+  }
 })
 
 test('the clocks of a ticket are told with what was counted, also when a pause and an answer came in between', async () => {
