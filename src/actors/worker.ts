@@ -268,7 +268,8 @@ class WorkerHost implements Worker {
   #wake({ queues, cancel = [] }: WakeMessage): void {
     for (const supervisor of this.#supervisors) {
       for (const id of cancel) supervisor.crew.interrupt(id, 'CANCEL', 'cancel was asked for')
-      if (!queues || queues.includes(supervisor.queue)) supervisor.ref.send({ type: 'WAKE' })
+      const isConcerned = !queues || queues.includes(supervisor.queue)
+      if (isConcerned && supervisor.ref.getSnapshot().status === 'active') supervisor.ref.send({ type: 'WAKE' })
     }
   }
 

@@ -184,3 +184,15 @@ test('what the jobs found for a ticket is read by staff; customers see public ar
   assert.equal((await customer.get(`/tickets/${id}/triage`)).status, 403)
   assert.equal((await stranger.get(`/tickets/${id}/triage`)).status, 404)
 })
+
+test('an Idempotency-Key is for one path: the same words on another ticket are another comment', async () => {
+  const [one, other] = await Promise.all(
+    [1, 2].map(async (n) => (await agent.post('/tickets', { subject: `Ticket ${n} of a pair`, description: 'The same words go to both.' })).body.id as string),
+  )
+  const words = { content: 'We are looking into it.' }
+  const first = await agent.post(`/tickets/${one}/comments`, words, { 'idempotency-key': 'both' })
+  const second = await agent.post(`/tickets/${other}/comments`, words, { 'idempotency-key': 'both' })
+  assert.equal(first.status, 201)
+  assert.equal(second.status, 422)
+  assert.equal((await agent.get(`/tickets/${other}/comments`)).body.items.length, 0)
+})
