@@ -25,7 +25,7 @@ export async function startPooler(t: TestContext, ownerUrl: string, connections:
   const direct = serviceUrls(ownerUrl)
   const directory = await mkdtemp(join(tmpdir(), 'atum-desk-pooler-'))
   const port = await freePort()
-  await writeFile(join(directory, 'users.txt'), Object.values(direct).map(loginLine).join(''))
+  await writeFile(join(directory, 'users.txt'), Object.values(direct).map(loginLine).join(''), { mode: 0o600 })
   await writeFile(join(directory, 'pgbouncer.ini'), settingsOf(new URL(ownerUrl), directory, port, connections))
   const asRoot = process.getuid?.() === 0
   if (asRoot) await makeReadable(directory)
