@@ -85,12 +85,15 @@ function mayNotMakeRoles(client: pg.Client, name: string): string {
 export async function allowServiceLogins(ownerUrl: string): Promise<void> {
   const urls = serviceUrls(ownerUrl)
   await withClient(ownerUrl, async (client) => {
-    // Starts at the same time would change the same rows of the catalogue, which PostgreSQL refuses.
-    await client.query(`select pg_advisory_lock(${SETUP_LOCK})`)
+    // Starts at the same time would change the same rows of the catalogue, which PostgreSQL refuses. The lock ends with the
+    // transaction: behind a pooler a session lock would stay with the server's connection.
+    await client.query('begin')
+    await client.query(`select pg_advisory_xact_lock(${SETUP_LOCK})`)
     for (const role of ROLES) {
       await checkBound(client, role)
       if ((await loginFault(urls[role === 'atum_app' ? 'app' : 'system'])) !== null) await allowLogin(client, role, passwordOf(ownerUrl, role))
     }
+    await client.query('commit')
   })
   for (const url of [urls.app, urls.system]) {
     const fault = await loginFault(url)
