@@ -42,13 +42,23 @@ export class TextClassifier {
   readonly #model: LinearModel
   readonly #temperature: number
   readonly #leastMargin: number
+  /** How often the best label was right for held-out texts that are not familiar; 0 where there were none. */
+  readonly foreignAccuracy: number
   readonly measured: Measured | null
 
-  private constructor(vectorizer: Vectorizer, model: LinearModel, temperature: number, leastMargin: number, measured: Measured | null) {
+  private constructor(
+    vectorizer: Vectorizer,
+    model: LinearModel,
+    temperature: number,
+    leastMargin: number,
+    foreignAccuracy: number,
+    measured: Measured | null,
+  ) {
     this.#vectorizer = vectorizer
     this.#model = model
     this.#temperature = temperature
     this.#leastMargin = leastMargin
+    this.foreignAccuracy = foreignAccuracy
     this.measured = measured
   }
 
@@ -67,9 +77,10 @@ export class TextClassifier {
     const labels = examples.map(({ label }) => label)
     const model = await learnLinear(vectors, labels, vectorizer.size, breather, signal)
     const heldOut = await holdOut(examples, vectors, model.labels, vectorizer.size, breather, signal)
-    if (heldOut.length < MIN_HELD_OUT) return new TextClassifier(vectorizer, model, COLD_TEMPERATURE, Number.NEGATIVE_INFINITY, null)
+    if (heldOut.length < MIN_HELD_OUT) return new TextClassifier(vectorizer, model, COLD_TEMPERATURE, Number.NEGATIVE_INFINITY, 0, null)
     const temperature = fitTemperature(heldOut)
-    return new TextClassifier(vectorizer, model, temperature, leastMargin(heldOut), measure(heldOut, temperature))
+    const least = leastMargin(heldOut)
+    return new TextClassifier(vectorizer, model, temperature, least, accuracyBelow(heldOut, least), measure(heldOut, temperature))
   }
 
   /** Every label with its share of the confidence, the surest first. Empty where the text shares no term with what was learned. */
@@ -154,6 +165,11 @@ function leastMargin(heldOut: readonly HeldOut[]): number {
     .map(({ margins }) => Math.max(...margins))
     .toSorted((a, b) => a - b)
   return best[Math.floor(best.length * FOREIGN_SHARE)] ?? Number.NEGATIVE_INFINITY
+}
+
+function accuracyBelow(heldOut: readonly HeldOut[], least: number): number {
+  const foreign = heldOut.filter(({ margins }) => Math.max(...margins) < least)
+  return foreign.length === 0 ? 0 : foreign.filter(({ margins, truth }) => margins.indexOf(Math.max(...margins)) === truth).length / foreign.length
 }
 
 function measure(heldOut: readonly HeldOut[], temperature: number): Measured {

@@ -68,8 +68,10 @@ function decide(classifier: TextClassifier | null, text: string): Decision {
   if (!best) return { label: null, confidence: null, explanation: { reason: 'no word of the ticket is known' } }
   const candidates = ranked.slice(0, 3).map(({ label, confidence }: Ranked) => ({ label, confidence: round(confidence) }))
   const floor = Math.max(FLOOR, TIMES_CHANCE / classifier.labels.length)
-  if (!classifier.isFamiliar(text)) return { label: null, confidence: null, explanation: { reason: 'unlike what was learned from', candidates } }
-  if (best.confidence < floor) return { label: null, confidence: null, explanation: { reason: 'not sure enough', floor: round(floor), candidates } }
+  const sure = classifier.isFamiliar(text) ? best.confidence : Math.min(best.confidence, classifier.foreignAccuracy)
+  const abstain = (reason: string) => ({ label: null, confidence: sure, explanation: { reason, floor: round(floor), candidates } })
+  if (!classifier.isFamiliar(text)) return abstain('unlike what was learned from')
+  if (sure < floor) return abstain('not sure enough')
   const words = classifier.evidence(text, best.label, SHOWN).map((one) => ({ ...one, weight: round(one.weight) }))
   return { label: best.label, confidence: best.confidence, explanation: { words, candidates, measured: classifier.measured } }
 }
