@@ -1,6 +1,7 @@
 import { startWorker } from '#actors/worker.ts'
 import { readConfig } from '#config.ts'
-import { enqueueJobs, notifyWorkers } from '#db/jobs.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
+import { notifyWorkers } from '#db/jobs.ts'
 import { allowServiceLogins, serviceUrls } from '#db/logins.ts'
 import { migrate } from '#db/migrations.ts'
 import { openDatabase } from '#db/pool.ts'

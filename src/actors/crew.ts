@@ -1,4 +1,4 @@
-import type { ClaimedJob } from '#db/jobs.ts'
+import type { ClaimedJob } from '#db/job-claims.ts'
 import type { Engine } from './engine.ts'
 import { JobActor } from './job.ts'
 import type { Interruption } from './run.ts'

@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { lockJob, recordMoves } from '#db/jobs.ts'
+import { recordMoves } from '#db/job-records.ts'
+import { lockJob } from '#db/jobs.ts'
 import { moveOf } from '#db/job-moves.ts'
 import { heartbeat, holdersOf, jobsHeldBy } from '#db/workers.ts'
 import { metrics } from '#metrics.ts'

@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ClaimedJob, Move } from '#db/jobs.ts'
-import { recordMoves, recordProgress } from '#db/jobs.ts'
+import type { ClaimedJob } from '#db/job-claims.ts'
+import type { Move } from '#db/job-records.ts'
+import { recordMoves } from '#db/job-records.ts'
+import { recordProgress } from '#db/jobs.ts'
 import { bindOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { backoffMs, DEFAULT_BACKOFF, PermanentFailure } from '#jobs/job-type.ts'
@@ -12,13 +14,9 @@ import { metrics } from '#metrics.ts'
 import type { Engine } from './engine.ts'
 import { countTransitions } from './recorder.ts'
 import { meterOf } from './meter.ts'
-import type { Recorder } from './recorder.ts'
+import type { JobTypeName, Recorder } from './recorder.ts'
 import { Interruption, Run, toError } from './run.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
-
-export interface JobTypeName {
-  job_type: string
-}
 
 const STACK_CHARS = 4_000
 /** Progress is written at most this often. */

@@ -1,4 +1,4 @@
-import type { ClaimedRow, LaneQuota, LaneRow } from '#db/jobs.ts'
+import type { ClaimedRow, LaneQuota, LaneRow } from '#db/job-claims.ts'
 
 /** What one point of priority is worth: a job of priority 1 goes before a job of priority 0 that has waited up to this much longer. */
 const AGEING_MS = 60_000

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { sqlState } from '#db/errors.ts'
-import { recordMoves } from '#db/jobs.ts'
-import type { Move } from '#db/jobs.ts'
-import type { JobTypeName } from './job.ts'
+import { recordMoves } from '#db/job-records.ts'
+import type { Move } from '#db/job-records.ts'
 import { metrics } from '#metrics.ts'
 import type { Engine } from './engine.ts'
 import { meterOf } from './meter.ts'
@@ -11,6 +10,11 @@ import { awayPauseMs, isAwayForNow } from './service.ts'
 
 /** At most this many jobs go into one statement; larger ones gain nothing any more. */
 const BATCH_MAX = 1_000
+
+/** Whose move it is, for the metrics. */
+export interface JobTypeName {
+  job_type: string
+}
 
 /** What became of a move: recorded, refused because the job had moved on, or what PostgreSQL says of this very move. */
 type Settled = boolean | Error

@@ -1,6 +1,8 @@
 import { doomedDependents, dropDependencies, unresolvedEnds } from '#db/job-dependencies.ts'
 import { moveOf } from '#db/job-moves.ts'
-import { lockJob, recordMoves, resolveDependents } from '#db/jobs.ts'
+import { resolveDependents } from '#db/job-dependencies.ts'
+import { recordMoves } from '#db/job-records.ts'
+import { lockJob } from '#db/jobs.ts'
 import type { Engine } from './engine.ts'
 import type { Service } from './service.ts'
 

@@ -1,5 +1,6 @@
 import { Cron } from 'croner'
-import { enqueueJobs, notifyWorkers } from '#db/jobs.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
+import { notifyWorkers } from '#db/jobs.ts'
 import { activeSchedules, noteSlot, organizationIds, takeSlot } from '#db/schedules.ts'
 import type { ScheduleRow } from '#db/schedules.ts'
 import { newJob } from '#jobs/job-type.ts'

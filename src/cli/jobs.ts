@@ -125,7 +125,8 @@ async function show(id: number, { json }: { json?: boolean }): Promise<void> {
 }
 
 async function enqueue(name: string, options: EnqueueOptions): Promise<void> {
-  const [{ enqueueJobs, notifyWorkers }, { jobTypes }, { newJob }, { auditMachineAct }, { actor, namedOrganization }] = await Promise.all([
+  const [{ enqueueJobs }, { notifyWorkers }, { jobTypes }, { newJob }, { auditMachineAct }, { actor, namedOrganization }] = await Promise.all([
+    import('#db/job-enqueue.ts'),
     import('#db/jobs.ts'),
     import('#jobs/registry.ts'),
     import('#jobs/job-type.ts'),

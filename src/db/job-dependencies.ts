@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { enqueueJobs, NO_TENANT } from './jobs.ts'
-import type { NewJob } from './jobs.ts'
+import { enqueueJobs } from './job-enqueue.ts'
+import type { NewJob } from './job-enqueue.ts'
+import { NO_TENANT } from './jobs.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods, DatabaseTransactionConnection } from './pool.ts'
 
@@ -121,4 +122,34 @@ export async function dropDependencies(db: CommonQueryMethods, job: number): Pro
   await db.query(sql.typeAlias('void')`
     with dropped as (delete from job_dependencies where job_id = ${job})
     update job_queue set blocked_by = 0 where id = ${job}`)
+}
+
+/**
+ * Lets those go on that waited for jobs that have ended: each is placed in its lane when the last it waits for has ended.
+ * A job whose dependency failed, and that was not told to run all the same, is left to the resolver, which cancels it.
+ *
+ * @returns the queues in which a job was placed
+ */
+export async function resolveDependents(db: CommonQueryMethods, ended: readonly number[]): Promise<readonly string[]> {
+  const placed = await db.any(sql.type(z.object({ queue: z.string(), notified: z.string().nullable() }))`
+    with ended as (
+      select id, status from job_queue where id = any(${sql.array([...ended], 'int8')}) and status in ('done', 'failed', 'cancelled')
+    ), resolved as (
+      delete from job_dependencies using ended
+       where depends_on = ended.id and (ended.status = 'done' or on_failure = 'run')
+      returning job_dependencies.job_id
+    ), counted as (
+      select job_id, count(*)::int as resolved from resolved group by job_id order by job_id
+    ), unblocked as (
+      update job_queue job set blocked_by = greatest(0, job.blocked_by - resolved), updated_at = now() from counted where job.id = counted.job_id
+      returning job.id, job.queue, job.organization_id, job.priority, job.limit_key, job.limit_max, job.run_after, job.status, job.blocked_by
+    ), placed as (
+      insert into job_ready (queue, tenant, priority, limit_key, limit_max, run_after, job_id, state)
+      select queue, coalesce(organization_id, ${NO_TENANT}), priority, coalesce(limit_key, ''), limit_max, run_after, id, status
+        from unblocked where blocked_by = 0 and status in ('queued', 'retried')
+      returning queue
+    )
+    select queue, pg_notify('atum_jobs', jsonb_build_object('queues', jsonb_build_array(queue))::text)::text as notified
+      from (select distinct queue from placed) as placed`)
+  return placed.map((row) => row.queue)
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { sql } from './sql.ts'
-import type { ClaimedRow, LaneQuota } from './jobs.ts'
+import type { ClaimedRow, LaneQuota } from './job-claims.ts'
 import type { CommonQueryMethods, DatabaseTransactionConnection } from './pool.ts'
 
 const queueLimits = z.object({

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { JobState } from '#machines/job.ts'
 import { jobEventRow, jobRow, NO_TENANT } from './jobs.ts'
-import type { JobEventRow, JobRow, NewJob } from './jobs.ts'
+import type { NewJob } from './job-enqueue.ts'
+import type { JobEventRow, JobRow } from './jobs.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 

@@ -1,8 +1,10 @@
 import type { JobEvent } from '#machines/job.ts'
 import { eventsIn, nextJob } from '#machines/job-step.ts'
 import type { JobStanding } from '#machines/job-step.ts'
-import { lockJob, recordMoves, requestCancel, standingOf, uniqueKeyIsTaken } from './jobs.ts'
-import type { Move, StandingRow } from './jobs.ts'
+import { recordMoves } from './job-records.ts'
+import { lockJob, requestCancel, standingOf, uniqueKeyIsTaken } from './jobs.ts'
+import type { Move } from './job-records.ts'
+import type { StandingRow } from './jobs.ts'
 import type { DatabaseTransactionConnection } from './pool.ts'
 
 /** What came of a wish to move a job. */

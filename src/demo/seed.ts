@@ -9,7 +9,7 @@ import {
   insertDemoUser,
 } from '#db/demo.ts'
 import type { DemoTicket } from '#db/demo.ts'
-import { enqueueJobs } from '#db/jobs.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
 import { bindOrganization } from '#db/pool.ts'
 import type { CommonQueryMethods, Database, DatabaseTransactionConnection } from '#db/pool.ts'
 import { slaTicketsAfter, upsertSlaCycles } from '#db/sla.ts'

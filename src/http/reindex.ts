@@ -1,4 +1,4 @@
-import { enqueueJobs } from '#db/jobs.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
 import type { CommonQueryMethods } from '#db/pool.ts'
 import { hasJobEngine } from '#db/ticket-ai.ts'
 import { newJob } from '#jobs/job-type.ts'

@@ -1,6 +1,6 @@
 import { insertAudit } from '#db/audit.ts'
-import { enqueueJobs } from '#db/jobs.ts'
-import type { NewJob } from '#db/jobs.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
+import type { NewJob } from '#db/job-enqueue.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { cancelSlaClocks, hasSlaClocks, readSlaTicket, updateSlaDue } from '#db/sla.ts'
 import { hasJobEngine } from '#db/ticket-ai.ts'

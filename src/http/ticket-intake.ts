@@ -1,5 +1,5 @@
-import { enqueueJobs } from '#db/jobs.ts'
-import type { NewJob } from '#db/jobs.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
+import type { NewJob } from '#db/job-enqueue.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { readSettings } from '#db/settings.ts'
 import type { OrganizationSettings } from '#db/settings.ts'

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { CommonQueryMethods, DatabaseTransactionConnection } from '#db/pool.ts'
-import type { NewJob } from '#db/jobs.ts'
+import type { NewJob } from '#db/job-enqueue.ts'
 
 /** How long a failed attempt waits before the next: `base_ms * factor^(attempt - 1)`, at most `max_ms`, spread by ± `jitter`. */
 export interface BackoffPolicy {

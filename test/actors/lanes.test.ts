@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Lanes } from '#actors/lanes.ts'
-import type { ClaimedRow, LaneRow } from '#db/jobs.ts'
+import type { ClaimedRow, LaneRow } from '#db/job-claims.ts'
 
 const lane = (tenant: string, priority = 0, head_ms = 1_000, due_in_ms = 0): LaneRow => ({
   tenant,

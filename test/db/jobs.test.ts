@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { enqueueJobs, recordMoves } from '#db/jobs.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
+import { recordMoves } from '#db/job-records.ts'
 import { claim } from '../support/claims.ts'
 import { testDatabase } from '../support/database.ts'
 

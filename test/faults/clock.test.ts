@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { enqueueJobs } from '#db/jobs.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
 import { newJob } from '#jobs/job-type.ts'
 import { probe } from '#jobs/probe.ts'
 import { testDatabase, until } from '../support/database.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { enqueueJobs, notifyWorkers } from '#db/jobs.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
+import { notifyWorkers } from '#db/jobs.ts'
 import { inOrganization, openDatabase } from '#db/pool.ts'
 import { newJob } from '#jobs/job-type.ts'
 import { probe } from '#jobs/probe.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
-import { enqueueJobs } from '#db/jobs.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
 import { cleanup } from '#jobs/cleanup.ts'
 import { metricsSnapshot } from '#jobs/metrics-snapshot.ts'
 import { ragIndex } from '#jobs/rag-index.ts'

@@ -1,4 +1,5 @@
-import type { ClaimedRow, Move } from '#db/jobs.ts'
+import type { ClaimedRow } from '#db/job-claims.ts'
+import type { Move } from '#db/job-records.ts'
 import { backoffMs } from '#jobs/job-type.ts'
 import { nextJob } from '#machines/job-step.ts'
 import type { JobStanding } from '#machines/job-step.ts'

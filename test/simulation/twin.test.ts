@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { moveOf } from '#db/job-moves.ts'
-import * as jobs from '#db/jobs.ts'
-import type { LaneQuota, LaneRow, Move, NewJob } from '#db/jobs.ts'
+import { claimJobs, readyLanes } from '#db/job-claims.ts'
+import type { ClaimedRow } from '#db/job-claims.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
+import { recordMoves } from '#db/job-records.ts'
+import { orphanedJobs, requestCancel } from '#db/jobs.ts'
+import type { LaneQuota, LaneRow } from '#db/job-claims.ts'
+import type { NewJob } from '#db/job-enqueue.ts'
+import type { Move } from '#db/job-records.ts'
 import * as workers from '#db/workers.ts'
 import type { JobEvent } from '#machines/job.ts'
 import { nextJob } from '#machines/job-step.ts'
@@ -56,7 +62,7 @@ const enqueue = (): Promise<unknown> => {
   const wanted = Array.from({ length: between(1, 4) }, (_, at) => ({ ...newJob(), ...(at > 0 ? { unique_key: null } : {}) }))
   return both(
     'enqueue',
-    () => jobs.enqueueJobs(db, wanted),
+    () => enqueueJobs(db, wanted),
     () => twins.enqueueJobs(twin, wanted, now),
   )
 }
@@ -66,12 +72,12 @@ const quotasOf = (lanes: readonly LaneRow[], limits: readonly number[]): LaneQuo
 
 async function claim(): Promise<void> {
   now += 1
-  const [lanes, mirrored] = [await jobs.readyLanes(db, QUEUE, 100), twins.readyLanes(twin, QUEUE, now)]
+  const [lanes, mirrored] = [await readyLanes(db, QUEUE, 100), twins.readyLanes(twin, QUEUE, now)]
   const names = (rows: readonly LaneRow[]) => rows.map(({ tenant, priority, due_in_ms }) => [tenant, priority, due_in_ms <= 0])
   assert.deepEqual(names(lanes), names(mirrored), `step ${now}: lanes`)
   const limits = lanes.map(() => between(1, 4))
   const worker = oneOf([...twin.workers.keys()])
-  const seen = ({ id, version, attempt, max_attempts, locked_by, last_error, lane, was }: jobs.ClaimedRow) => ({
+  const seen = ({ id, version, attempt, max_attempts, locked_by, last_error, lane, was }: ClaimedRow) => ({
     id,
     version,
     attempt,
@@ -83,7 +89,7 @@ async function claim(): Promise<void> {
   })
   const claimed = await both(
     'claim',
-    async () => (await jobs.claimJobs(db, { queue: QUEUE, worker, lanes: quotasOf(lanes, limits) })).map(seen),
+    async () => (await claimJobs(db, { queue: QUEUE, worker, lanes: quotasOf(lanes, limits) })).map(seen),
     () => twins.claimJobs(twin, { queue: QUEUE, worker, lanes: quotasOf(mirrored, limits) }, now).map(seen),
   )
   // START and SUCCEED of a quick job come as one move; several of them as a statement of their own.
@@ -137,7 +143,7 @@ async function record(): Promise<void> {
   const moves = [...new Map(wanted.map((move) => [move.id, move])).values()]
   await both(
     'record',
-    async () => [...(await jobs.recordMoves(db, moves))].toSorted(byNumber),
+    async () => [...(await recordMoves(db, moves))].toSorted(byNumber),
     () => [...twins.recordMoves(twin, moves, now)].toSorted(byNumber),
   )
 }
@@ -196,7 +202,7 @@ async function rescue(): Promise<void> {
   )
   const orphans = await both(
     'orphans',
-    async () => (await jobs.orphanedJobs(db, 5)).map(({ id }) => id),
+    async () => (await orphanedJobs(db, 5)).map(({ id }) => id),
     () => twins.orphanedJobs(twin, 5, now).map(({ id }) => id),
   )
   for (const id of orphans)
@@ -213,7 +219,7 @@ async function census(): Promise<void> {
   const asked = oneOf(ids)
   await both(
     'cancel',
-    () => jobs.requestCancel(db, asked),
+    () => requestCancel(db, asked),
     () => twins.requestCancel(twin, asked, now),
   )
   const byId = (one: { id: number }, other: { id: number }): number => one.id - other.id

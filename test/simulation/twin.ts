@@ -1,4 +1,7 @@
-import type { ClaimedRow, LaneQuota, LaneRow, Move, NewJob, StandingRow } from '#db/jobs.ts'
+import type { ClaimedRow, LaneQuota, LaneRow } from '#db/job-claims.ts'
+import type { NewJob } from '#db/job-enqueue.ts'
+import type { Move } from '#db/job-records.ts'
+import type { StandingRow } from '#db/jobs.ts'
 import type { LoggedEvent } from '#machines/replay.ts'
 import type { JobState } from '#machines/job.ts'
 

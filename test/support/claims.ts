@@ -1,6 +1,6 @@
 import { Lanes } from '#actors/lanes.ts'
-import { claimJobs, readyLanes } from '#db/jobs.ts'
-import type { ClaimedRow } from '#db/jobs.ts'
+import { claimJobs, readyLanes } from '#db/job-claims.ts'
+import type { ClaimedRow } from '#db/job-claims.ts'
 import type { CommonQueryMethods } from '#db/pool.ts'
 
 /** Claims up to `limit` jobs as a supervisor does: looks at the lanes, plans, claims, and learns, until there is no more. */

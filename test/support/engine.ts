@@ -1,7 +1,7 @@
 import { startWorker } from '#actors/worker.ts'
 import type { Worker, WorkerOptions } from '#actors/worker.ts'
 import { readConfig } from '#config.ts'
-import { enqueueJobs } from '#db/jobs.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
 import { DEFAULT_BACKOFF, newJob } from '#jobs/job-type.ts'
 import type { JobType } from '#jobs/job-type.ts'
 import { probe } from '#jobs/probe.ts'

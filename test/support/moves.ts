@@ -1,4 +1,5 @@
-import type { ClaimedRow, Move } from '#db/jobs.ts'
+import type { ClaimedRow } from '#db/job-claims.ts'
+import type { Move } from '#db/job-records.ts'
 
 /** START and SUCCEED of a job that the worker holds. */
 export const successOf = ({ id, version }: ClaimedRow, worker: number): Move => ({
