@@ -39,6 +39,8 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
   'GET /api/v1/tickets/:id/history': TENANTS,
   'GET /api/v1/tickets/:id/comments': TENANTS,
   'POST /api/v1/tickets/:id/comments': TENANTS,
+  'PUT /api/v1/tickets/:id/presence': STAFF,
+  'DELETE /api/v1/tickets/:id/presence': STAFF,
   'GET /api/v1/tickets/:id/triage': STAFF,
   'GET /api/v1/tickets/:id/suggestions': STAFF,
   'GET /api/v1/tickets/:id/kb-suggestions': TENANTS,
@@ -102,10 +104,17 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
   'POST /api/v1/queues/:name/resume': ['operator'],
   'GET /api/v1/workers': JOB_READERS,
   'GET /api/v1/schedules': JOB_READERS,
+  'POST /api/v1/schedules/:name/run': ['operator'],
+  'GET /api/v1/machines/:name/flow': JOB_READERS,
+  'GET /api/v1/machines/job/paths': JOB_READERS,
+  'GET /api/v1/machines/job/movers': JOB_READERS,
+  'GET /api/v1/queues/history': JOB_READERS,
+  'GET /api/v1/dead-letters': JOB_READERS,
+  'GET /api/v1/database/health': ['operator'],
 }
 
 /** Pages and their files, for anyone: they hold no data of their own. */
-const OPEN_PAGES = /^\/(docs|console)(\/|$)|^\/$/
+const OPEN_PAGES = /^\/(docs|console|desk)(\/|$)|^\/$/
 
 /** Who may use a route, or undefined where nobody said so. HEAD goes with GET. */
 export function ruleOf(method: string, pattern: string): Rule | undefined {

@@ -20,6 +20,7 @@ import { requireAuthority } from './plugins/sign-in.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { authRoutes } from './routes/auth.ts'
 import { commentRoutes } from './routes/comments.ts'
+import { databaseHealthRoutes } from './routes/database-health.ts'
 import { engineRoutes } from './routes/engine.ts'
 import { healthRoutes } from './routes/health.ts'
 import { jobBulkRoutes } from './routes/job-bulk.ts'
@@ -30,10 +31,14 @@ import { kbArticleChangeRoutes } from './routes/kb-article-changes.ts'
 import { kbArticleRoutes } from './routes/kb-articles.ts'
 import { kbCategoryRoutes } from './routes/kb-categories.ts'
 import { kbVoteRoutes } from './routes/kb-votes.ts'
+import { machineFlowRoutes } from './routes/machine-flow.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { organizationRoutes } from './routes/organizations.ts'
+import { presenceRoutes } from './routes/presence.ts'
+import { queueHistoryRoutes } from './routes/queue-history.ts'
 import { queueRoutes } from './routes/queues.ts'
 import { replayRoutes } from './routes/replay.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { searchRoutes } from './routes/search.ts'
 import { settingsRoutes } from './routes/settings.ts'
 import { slaCalendarRoutes } from './routes/sla-calendars.ts'
@@ -124,6 +129,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     searchRoutes,
     ticketHistoryRoutes,
     commentRoutes,
+    presenceRoutes,
     ticketAiRoutes,
     slaRoutes,
     slaCalendarRoutes,
@@ -138,6 +144,10 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     jobBulkRoutes,
     replayRoutes,
     engineRoutes,
+    machineFlowRoutes,
+    databaseHealthRoutes,
+    scheduleRoutes,
+    queueHistoryRoutes,
     queueRoutes,
     metricsRoutes,
   ]) {

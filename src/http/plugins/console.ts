@@ -7,7 +7,7 @@ import { refusal } from '../refusal.ts'
 /** Files whose name carries a hash of their content never change. */
 const HASHED = /[/\\]assets[/\\]/
 
-/** The operator console at /console: its files, and its one page for every other path below, which the page itself reads. */
+/** The operator console at /console and the agents' desk at /desk: their files, and one page for every other path, which it reads itself. */
 export async function serveConsole(app: FastifyInstance, directory: string): Promise<void> {
   if (!existsSync(join(directory, 'index.html'))) {
     app.log.warn({ directory }, 'the console is not built: /console answers 404')
@@ -23,7 +23,8 @@ export async function serveConsole(app: FastifyInstance, directory: string): Pro
   })
   const schema = { hide: true }
   app.get('/', { schema }, (_request, reply) => reply.redirect('/console/'))
-  app.get('/console', { schema }, (_request, reply) => reply.redirect('/console/'))
+  for (const place of ['console', 'desk']) app.get(`/${place}`, { schema }, (_request, reply) => reply.redirect(`/${place}/`))
+  app.get('/desk/*', { schema }, (_request, reply) => reply.sendFile('index.html'))
   app.get<{ Params: { '*': string } }>('/console/*', { schema }, (request, reply) => {
     const path = request.params['*']
     if (/\.\w+$/.test(path)) {

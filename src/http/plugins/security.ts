@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 const NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 const PAGES: [RegExp, string][] = [
   [
-    /^\/console(\/|$)/,
+    /^\/(console|desk)(\/|$)/,
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
   ],
   [

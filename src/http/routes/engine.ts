@@ -3,8 +3,9 @@ import { z } from 'zod'
 import { LIMITS } from '#config.ts'
 import { byStatus, readJobCounts } from '#db/job-counts.ts'
 import { inOrganization } from '#db/pool.ts'
+import { countSlaClocks } from '#db/ticket-flow.ts'
 import { countTickets } from '#db/tickets.ts'
-import { listSchedules, listWorkers, scheduleRow, workerRow } from '#db/workers-list.ts'
+import { listWorkers, workerRow } from '#db/workers-list.ts'
 import { charts } from '#machines/charts.ts'
 import { identityOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
@@ -27,21 +28,23 @@ const machine = z
   })
   .meta({ id: 'Machine' })
 const worker = workerRow.meta({ id: 'Worker' })
-const schedule = scheduleRow.meta({ id: 'Schedule' })
 
 type Counts = Record<string, Record<string, number>>
 
-/** What the engine is made of and how it stands: machines, workers, schedules. */
+/** What the engine is made of and how it stands: machines and workers. */
 export const engineRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
   const tags = ['engine']
   const cache = new ShortCache<Counts>(COUNTS_MAX_AGE_MS)
 
   async function count({ organization_id }: Identity): Promise<Counts> {
     const counts: Counts = { job: byStatus(await readJobCounts(database.system, organization_id)) }
-    // Tickets are the organisations' own: an operator sees none.
-    if (organization_id === null) return counts
-    const tickets = await inOrganization(database.app, organization_id, countTickets)
-    return { ...counts, ticket: Object.fromEntries(tickets.map((row) => [row.status, row.count])) }
+    // Tickets are the organisations' own, and workers are the installation's.
+    if (organization_id === null) return { ...counts, ...countActors(await listWorkers(database.system, LIMITS.PAGE_MAX)) }
+    return inOrganization(database.app, organization_id, async (tx) => ({
+      ...counts,
+      ticket: Object.fromEntries((await countTickets(tx)).map((row) => [row.status, row.count])),
+      sla_clock: await countSlaClocks(tx),
+    }))
   }
 
   app.get('/machines', { schema: { summary: 'Every state machine, with live counts', tags, response: { 200: listOf(machine) } } }, async (request) => {
@@ -61,8 +64,26 @@ export const engineRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
     const isOperator = identityOf(request).organization_id === null
     return { items: rows.map((row) => (isOperator ? row : { ...row, actor_tree: null })) }
   })
+}
 
-  app.get('/schedules', { schema: { summary: 'What runs by the clock', tags, response: { 200: listOf(schedule) } } }, async () => ({
-    items: [...(await listSchedules(database.system))],
-  }))
+interface Actor {
+  id?: unknown
+  state?: unknown
+  children?: Actor[]
+}
+
+/** In which states the workers and their queue supervisors stand, as of each one's last heartbeat. */
+function countActors(workers: readonly { status: string; actor_tree: unknown }[]): Counts {
+  const counts: Counts = { worker: {}, queue_supervisor: {} }
+  const add = (machine: string, state: unknown) => {
+    const states = counts[machine]!
+    if (typeof state === 'string') states[state] = (states[state] ?? 0) + 1
+  }
+  for (const { status, actor_tree } of workers) {
+    const tree = (actor_tree ?? {}) as Actor
+    if (status !== 'active' && status !== 'draining') continue
+    add('worker', tree.state)
+    for (const child of tree.children ?? []) if (String(child.id).startsWith('queue:')) add('queue_supervisor', child.state)
+  }
+  return counts
 }
