@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { z } from 'zod'
 
 /** Seconds, bytes and counts that no request, job or row may exceed; one place, so that each can be found and argued about. */
@@ -70,12 +71,17 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the configuration from environment variables.
+ * Reads the configuration from environment variables, and from files of their names in CREDENTIALS_DIRECTORY, where
+ * systemd puts what other processes may not see.
  *
  * @throws ConfigError that names each wrong variable
  */
 export function readConfig(variables: Record<string, string | undefined> = process.env): Config {
-  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''))
+  const set = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''))
+  const credentials = readCredentials(variables['CREDENTIALS_DIRECTORY'])
+  const twice = Object.keys(credentials).find((name) => set[name] !== undefined && set[name] !== credentials[name])
+  if (twice) throw new ConfigError(`${twice}: is set as a variable and, differently, as a credential. Remove one of them`)
+  const given = { ...set, ...credentials }
   const parsed = environment.safeParse(given)
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'))
@@ -84,4 +90,19 @@ export function readConfig(variables: Record<string, string | undefined> = proce
     throw new ConfigError('WORKER_LOST_MS: must be at least twice HEARTBEAT_MS, or a live worker is taken for a dead one')
   }
   return parsed.data
+}
+
+function readCredentials(directory: string | undefined): Record<string, string> {
+  const credentials: Record<string, string> = {}
+  if (!directory) return credentials
+  for (const name of Object.keys(environment.shape)) {
+    try {
+      const text = readFileSync(join(directory, name), 'utf8').trim()
+      if (text) credentials[name] = text
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code !== 'ENOENT') throw new ConfigError(`${name}: its credential cannot be read (${message})`)
+    }
+  }
+  return credentials
 }

@@ -58,6 +58,8 @@ export interface Worker {
   /** Resolves when the worker has stopped; rejects when it failed upwards. */
   stopped: Promise<void>
   tree(): unknown
+  /** How many jobs it holds. */
+  jobs(): number
 }
 
 /** Starts a worker; resolves when it is registered. While the database is away it waits for it. */
@@ -125,6 +127,10 @@ class WorkerHost implements Worker {
 
   get id(): number {
     return this.#actor.getSnapshot().context.id ?? 0
+  }
+
+  jobs(): number {
+    return this.#supervisors.reduce((sum, { crew }) => sum + crew.count, 0)
   }
 
   async drain(): Promise<void> {

@@ -9,7 +9,7 @@ import { accessSecret } from './data-files.ts'
 import { listenOn } from './listen.ts'
 
 /** How long answers that are on their way may take when the API closes; a push stream never ends by itself. */
-const CLOSE_MS = 5_000
+export const CLOSE_MS = 5_000
 
 /** The API, listening. */
 export interface Api {

@@ -1,8 +1,11 @@
 import { Command } from 'commander'
 import { readConfig } from '#config.ts'
+import type { Api } from './api.ts'
 import { requireOwnerUrl } from './connection.ts'
 import { examples, print, sayer } from './output.ts'
+import { whenReachable } from './reach.ts'
 import { listenForStop, whenAborted } from './stop.ts'
+import { reportToSystemd } from './systemd.ts'
 
 export function serveCommand(): Command {
   return new Command('serve')
@@ -18,11 +21,28 @@ export function serveCommand(): Command {
 async function serve({ json }: { json?: boolean }): Promise<void> {
   const config = readConfig()
   const stop = listenForStop()
-  const [{ startApi }, { ensureConsole }] = await Promise.all([import('./api.ts'), import('./console.ts')])
+  const [{ startApi, CLOSE_MS }, { ensureConsole }, { ping }, { createLogger }] = await Promise.all([
+    import('./api.ts'),
+    import('./console.ts'),
+    import('#db/health.ts'),
+    import('#log.ts'),
+  ])
+  const log = createLogger(config.LOG_LEVEL, 'api')
   await ensureConsole(sayer(json))
-  const api = await startApi(config, await requireOwnerUrl(config))
-  print(json, { url: api.url, console: `${api.url}/console`, pid: process.pid }, () => `Serving ${api.url} (console: ${api.url}/console).`)
+  const ownerUrl = await requireOwnerUrl(config)
+  let api: Api | null = null
+  const systemd = reportToSystemd({
+    roundTrip: async () => api && ping(api.database.system),
+    status: () => (api ? `serving ${api.url}` : 'waiting for the database'),
+    log,
+  })
+  api = await whenReachable(() => startApi(config, ownerUrl), stop.asked, log)
+  if (!api) process.exit(0)
+  const { url } = api
+  print(json, { url, console: `${url}/console`, pid: process.pid }, () => `Serving ${url} (console: ${url}/console).`)
+  await systemd.ready()
   await whenAborted(stop.asked)
+  void systemd.stopping(CLOSE_MS)
   await Promise.race([api.close(), whenAborted(stop.hurried)])
   process.exit(stop.hurried.aborted ? 130 : 0)
 }

@@ -1,11 +1,13 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { Command } from 'commander'
+import type { Worker } from '#actors/worker.ts'
 import { readConfig } from '#config.ts'
-import { isDatabaseAway } from '#db/errors.ts'
-import type { Logger } from '#log.ts'
+import type { Database } from '#db/pool.ts'
 import { requireOwnerUrl } from './connection.ts'
+import { explain } from './failure.ts'
 import { examples, print } from './output.ts'
+import { whenReachable } from './reach.ts'
 import { listenForStop, whenAborted } from './stop.ts'
+import { reportToSystemd } from './systemd.ts'
 
 export function workCommand(): Command {
   return new Command('work')
@@ -21,8 +23,9 @@ export function workCommand(): Command {
 async function work({ json }: { json?: boolean }): Promise<void> {
   const config = readConfig()
   const stop = listenForStop()
-  const [{ startWorker }, { openDatabase }, { serviceUrls }, { createLogger }] = await Promise.all([
+  const [{ startWorker }, { ping }, { openDatabase }, { serviceUrls }, { createLogger }] = await Promise.all([
     import('#actors/worker.ts'),
+    import('#db/health.ts'),
     import('#db/pool.ts'),
     import('#db/logins.ts'),
     import('#log.ts'),
@@ -30,38 +33,39 @@ async function work({ json }: { json?: boolean }): Promise<void> {
   const { serveWorkerMetrics } = await import('./worker-metrics.ts')
   const ownerUrl = await requireOwnerUrl(config)
   const log = createLogger(config.LOG_LEVEL, 'worker')
+  let database: Database | null = null
+  let worker: Worker | void
+  const systemd = reportToSystemd({
+    roundTrip: async () => database && ping(database.system),
+    status: () => (worker ? `worker ${worker.id}, ${worker.jobs()} jobs in hand` : 'waiting for the database'),
+    log,
+  })
   const open = () => openDatabase(serviceUrls(ownerUrl), { size: config.DATABASE_POOL_SIZE, name: 'atum-desk worker' })
-  const database = await whenReachable(open, stop.asked, log)
+  database = await whenReachable(open, stop.asked, log)
   if (!database) process.exit(0)
   const starting = startWorker({ config, database, directUrl: serviceUrls(config.DATABASE_DIRECT_URL ?? ownerUrl).system, log })
   const metricsUrl = await serveWorkerMetrics(config)
-  const worker = await Promise.race([starting, whenAborted(stop.asked)])
+  worker = await Promise.race([starting, whenAborted(stop.asked)])
   // Asked to stop before it could register, because the database is away: it holds nothing.
   if (!worker) process.exit(0)
   if (json) print(json, { worker: worker.id, pid: process.pid, metrics: metricsUrl && `${metricsUrl}/metrics` }, () => '')
-  await Promise.race([worker.stopped, whenAborted(stop.asked)])
+  await systemd.ready()
+  try {
+    await Promise.race([worker.stopped, whenAborted(stop.asked)])
+  } catch (error) {
+    // It failed upwards: pools and timers that are left must not keep it from being started again.
+    log.fatal({ err: error }, 'the worker failed')
+    process.stderr.write(`${explain(error)}\n`)
+    process.exit(1)
+  }
+  void systemd.stopping(config.DRAIN_MS + 2 * LAST_MOMENT_MS)
   // A drain that hangs, on a database that went away, say, must not outlive its time.
   await Promise.race([worker.drain(), whenAborted(stop.hurried), lastMoment(config.DRAIN_MS)])
   await Promise.race([database.end(), whenAborted(stop.hurried), lastMoment(0)])
   process.exit(stop.hurried.aborted ? 130 : 0)
 }
 
-const REACH_PAUSE_MS = { first: 200, max: 5_000 }
 const LAST_MOMENT_MS = 3_000
-
-/** Waits for a database that is away: a worker may be started before it. Null where the program is to end meanwhile. */
-async function whenReachable<T>(open: () => Promise<T>, asked: AbortSignal, log: Logger): Promise<T | null> {
-  for (let wait = REACH_PAUSE_MS.first; !asked.aborted; wait = Math.min(wait * 2, REACH_PAUSE_MS.max)) {
-    try {
-      return await open()
-    } catch (error) {
-      if (!isDatabaseAway(error)) throw error
-      if (wait === REACH_PAUSE_MS.first) log.warn({ error: String(error) }, 'the database is away; waiting for it')
-      await Promise.race([pause(wait), whenAborted(asked)])
-    }
-  }
-  return null
-}
 
 function lastMoment(drainMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, drainMs + LAST_MOMENT_MS).unref())

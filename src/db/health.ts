@@ -4,6 +4,11 @@ import type { CommonQueryMethods } from './pool.ts'
 
 const parts = z.object({ baseline: z.boolean(), bookkeeping: z.boolean(), engine: z.boolean() })
 
+/** Asks for nothing, to see whether an answer comes. */
+export async function ping(db: CommonQueryMethods): Promise<void> {
+  await db.query(sql.typeAlias('void')`select`)
+}
+
 /** Which parts of the schema are there. */
 export async function findSchemaParts(db: CommonQueryMethods): Promise<z.infer<typeof parts>> {
   return db.one(sql.type(parts)`
