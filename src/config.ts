@@ -8,6 +8,8 @@ export const LIMITS = {
   SUBJECT_CHARS: 500,
   DESCRIPTION_CHARS: 100_000,
   PAYLOAD_BYTES: 65_536,
+  ATTACHMENT_BYTES: 26_214_400,
+  ATTACHMENTS_PER_TICKET: 100,
   PAGE_DEFAULT: 50,
   PAGE_MAX: 200,
   ENQUEUE_COUNT_MAX: 10_000,
@@ -32,6 +34,12 @@ const environment = z.object({
     .min(1)
     .default('.atum-desk')
     .transform((path) => resolve(path)),
+  /** Where attachments lie, for several machines on a file system that they share; `attachments` in the data directory where absent. */
+  ATTACHMENTS_DIR: z
+    .string()
+    .min(1)
+    .transform((path) => resolve(path))
+    .optional(),
   DATABASE_URL: url.optional(),
   /** The same database, reached without a pooler, for LISTEN. Polling serves where it is absent and the pooler forwards no notifications. */
   DATABASE_DIRECT_URL: url.optional(),
@@ -64,6 +72,9 @@ const environment = z.object({
 
 /** What the program was told, checked once. */
 export type Config = z.infer<typeof environment>
+
+/** Where attachments lie. */
+export const attachmentsDirectory = ({ ATTACHMENTS_DIR, ATUM_DATA_DIR }: Config): string => ATTACHMENTS_DIR ?? join(ATUM_DATA_DIR, 'attachments')
 
 /** A setting that cannot be used, in words that name it. */
 export class ConfigError extends Error {

@@ -24,6 +24,13 @@ export async function insertComment(
     returning id, ticket_id, author_id, content, is_internal, is_ai_generated, created_at`)
 }
 
+/** A comment of a ticket, internal or not. */
+export async function findComment(db: CommonQueryMethods, ticketId: string, id: string): Promise<CommentRow | null> {
+  return db.maybeOne(sql.type(commentRow)`
+    select id, ticket_id, author_id, content, is_internal, is_ai_generated, created_at
+      from comments where organization_id = bound_organization() and ticket_id = ${ticketId} and id = ${id}`)
+}
+
 const positioned = commentRow.extend({ at_us: z.number() })
 
 /** Comments of a ticket, oldest first, after a position: (microseconds since 1970, id), exact where a Date would not be. */

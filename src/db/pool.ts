@@ -86,6 +86,6 @@ export function inOrganization<T>(
 }
 
 /** Binds the organisation until the transaction ends. */
-export async function bindOrganization(tx: DatabaseTransactionConnection, organizationId: string): Promise<void> {
+export async function bindOrganization(tx: CommonQueryMethods, organizationId: string): Promise<void> {
   await tx.query(sql.unsafe`select set_config('atum.organization_id', ${organizationId}, true)`)
 }

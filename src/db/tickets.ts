@@ -46,7 +46,8 @@ export interface TicketViewer {
   sees: 'own' | 'customers' | 'all'
 }
 
-const visibleTo = (viewer: TicketViewer) => sql.fragment`(
+/** Holds for a row of tickets, named `ticket`, that the viewer may see. */
+export const visibleTo = (viewer: TicketViewer) => sql.fragment`(
   ${viewer.sees} = 'all' or requester_id = ${viewer.user_id}
   or (${viewer.sees} = 'customers' and exists (
     select from users requester where requester.id = ticket.requester_id and requester.role in ('customer_user', 'customer_admin'))))`

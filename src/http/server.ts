@@ -17,6 +17,7 @@ import { answerWithProblems, sendProblem } from './plugins/problems.ts'
 import { limitRates } from './plugins/rate-limit.ts'
 import { hardenHeaders } from './plugins/security.ts'
 import { requireAuthority } from './plugins/sign-in.ts'
+import { attachmentRoutes } from './routes/attachments.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { authRoutes } from './routes/auth.ts'
 import { commentRoutes } from './routes/comments.ts'
@@ -130,6 +131,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     ticketHistoryRoutes,
     commentRoutes,
     presenceRoutes,
+    attachmentRoutes,
     ticketAiRoutes,
     slaRoutes,
     slaCalendarRoutes,

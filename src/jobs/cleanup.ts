@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { readConfig } from '#config.ts'
+import { attachmentsDirectory, readConfig } from '#config.ts'
+import { knownStorageKeys } from '#db/attachments.ts'
 import { bindOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import {
@@ -11,12 +12,15 @@ import {
   turnEventPartitions,
 } from '#db/retention.ts'
 import { organizationIds } from '#db/schedules.ts'
-import type { JobType } from './job-type.ts'
+import { AttachmentFiles } from '#files/attachment-files.ts'
+import type { JobType, RunningJob } from './job-type.ts'
 import { TICKET_BACKOFF } from './ticket-job.ts'
 
 /** One run removes at most this much of each kind; what is left goes with the next run, so that no transaction grows long. */
 const BATCH = 5_000
 const PARTITION_DAYS_AHEAD = 14
+/** An upload and its row are never further apart than this. */
+const ORPHAN_MS = 3_600_000
 const JOB_KEEP_DAYS = { done: 7, cancelled: 7, failed: 30 }
 
 const payload = z.strictObject({ events_keep_days: z.int().min(2).max(3_650).optional() })
@@ -33,9 +37,10 @@ export const cleanup: JobType<z.infer<typeof payload>> = {
   async run(job) {
     const organizations = await job.read(organizationIds)
     const keepDays = job.payload.events_keep_days ?? readConfig().JOB_EVENTS_KEEP_DAYS
+    const orphans = await removeOrphans(job, organizations)
     return {
       kind: 'succeed',
-      result: { organizations: organizations.length, events_keep_days: keepDays },
+      result: { organizations: organizations.length, events_keep_days: keepDays, orphaned_files: orphans },
       writes: async (tx) => {
         for (const organization of organizations) await removeTenantRows(tx, organization)
         await removeOldRefreshTokens(tx, BATCH)
@@ -53,4 +58,32 @@ async function removeTenantRows(tx: DatabaseTransactionConnection, organizationI
   await removeExpiredSuggestions(tx, BATCH)
   await removeOldIdempotencyKeys(tx, BATCH)
   await bindOrganization(tx, '')
+}
+
+/**
+ * Removes files of attachments that no row speaks of. Directories of organisations that this database does not know are
+ * left alone: they are another desk's.
+ */
+async function removeOrphans(job: RunningJob<unknown>, organizations: readonly string[]): Promise<number> {
+  const files = new AttachmentFiles(attachmentsDirectory(readConfig()))
+  const before = new Date(Date.now() - ORPHAN_MS)
+  let removed = 0
+  for (const organization of organizations) {
+    const { keys, unfinished } = await files.olderThan(organization, before)
+    await files.removeUnfinished(unfinished)
+    removed += unfinished.length
+    for (let at = 0; at < keys.length; at += BATCH) {
+      const some = keys.slice(at, at + BATCH)
+      const known = await job.read(async (tx) => {
+        await bindOrganization(tx, organization)
+        return knownStorageKeys(tx, some)
+      })
+      for (const key of some.filter((each) => !known.has(each))) {
+        job.signal.throwIfAborted()
+        await files.remove(key)
+        removed += 1
+      }
+    }
+  }
+  return removed
 }
