@@ -96,8 +96,13 @@ export class TextClassifier {
    * confidence add up to one for any text, also for one that is about something else altogether.
    */
   isFamiliar(text: string): boolean {
+    return this.familiarity(text) >= this.#leastMargin
+  }
+
+  /** How much the label that speaks most for the text does so; comparable between texts. */
+  familiarity(text: string): number {
     const vector = this.#vectorizer.vector(text)
-    return vector.columns.length > 0 && Math.max(...marginsOf(this.#model, vector)) >= this.#leastMargin
+    return vector.columns.length === 0 ? Number.NEGATIVE_INFINITY : Math.max(...marginsOf(this.#model, vector))
   }
 
   /** The words and pairs of words that spoke most for `label`, with what each added to its margin. */

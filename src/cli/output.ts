@@ -17,6 +17,14 @@ export function table(rows: readonly Record<string, unknown>[], columns: readonl
     .join('\n')
 }
 
+/** Figures by their names, one a line. */
+export function figures(found: object): string {
+  return table(
+    Object.entries(found).map(([figure, value]) => ({ figure, value })),
+    ['figure', 'value'],
+  )
+}
+
 /** A value as a person reads it. */
 export function inWords(value: unknown): string {
   if (value === null || value === undefined) return '-'

@@ -1,13 +1,16 @@
 import { Command } from 'commander'
 import { VERSION } from '#version.ts'
 import { adminCommand } from './admin.ts'
+import { aiCommand } from './ai.ts'
 import { doctorCommand } from './doctor.ts'
 import { jobsCommand } from './jobs.ts'
+import { kbCommand } from './kb.ts'
 import { machinesCommand } from './machines.ts'
 import { migrateCommand } from './migrate.ts'
 import { queuesCommand } from './queues.ts'
 import { seedCommand } from './seed.ts'
 import { serveCommand } from './serve.ts'
+import { ticketsCommand } from './tickets.ts'
 import { upCommand } from './up.ts'
 import { workCommand } from './work.ts'
 
@@ -26,6 +29,9 @@ export function createProgram(): Command {
     seedCommand,
     jobsCommand,
     queuesCommand,
+    aiCommand,
+    kbCommand,
+    ticketsCommand,
     machinesCommand,
     doctorCommand,
   ]) {

@@ -1,10 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { pipeline } from 'node:stream'
-import { createGunzip } from 'node:zlib'
-import type { Readable } from 'node:stream'
-import { CsvError, parse } from 'csv-parse'
 import { Refusal } from './failure.ts'
+import { csvRecords, openFile } from './table-files.ts'
 
 const SUBJECT_CHARS = 120
 
@@ -18,7 +14,7 @@ export interface SeedRow {
 /** The file's content hash, and how many rows it has: one pass before the one that sends them. */
 export async function surveyFile(file: string): Promise<{ sha256: string; rows: number }> {
   const hash = createHash('sha256')
-  for await (const chunk of open(file)) hash.update(chunk as Buffer)
+  for await (const chunk of openFile(file)) hash.update(chunk as Buffer)
   let rows = 0
   for await (const { number } of seedRows(file)) rows = number
   return { sha256: hash.digest('hex'), rows }
@@ -32,23 +28,11 @@ export async function surveyFile(file: string): Promise<{ sha256: string; rows: 
  */
 export async function* seedRows(file: string): AsyncGenerator<SeedRow> {
   let number = 0
-  const parser = pipeline(open(file), parse({ bom: true, columns: true, skip_empty_lines: true }), () => {})
-  try {
-    for await (const record of parser as AsyncIterable<Record<string, string>>) {
-      number += 1
-      if (record['text'] === undefined) throw new Refusal(`${file} has no column "text"; it has: ${Object.keys(record).join(', ')}.`)
-      yield { number, text: record['text'].trim(), label: (record['label'] ?? '').trim() }
-    }
-  } catch (error) {
-    if (error instanceof CsvError) throw new Refusal(`${file} is not a CSV file that can be read: ${error.message}`)
-    if ((error as NodeJS.ErrnoException).code?.startsWith('Z_')) throw new Refusal(`${file} is not a whole gzip file: ${(error as Error).message}`)
-    throw error
+  for await (const record of csvRecords(file)) {
+    number += 1
+    if (record['text'] === undefined) throw new Refusal(`${file} has no column "text"; it has: ${Object.keys(record).join(', ')}.`)
+    yield { number, text: record['text'].trim(), label: (record['label'] ?? '').trim() }
   }
-}
-
-function open(file: string): Readable {
-  const raw = createReadStream(file)
-  return file.endsWith('.gz') ? pipeline(raw, createGunzip(), () => {}) : raw
 }
 
 /** What a person would write above the text: its first sentence, cut between words where it is long. */

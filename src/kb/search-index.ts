@@ -7,6 +7,8 @@ export interface Entry<Item> {
   title: string
   text: string
   item: Item
+  /** Queries to which the item was the accepted answer; each is as good as a text of its own. */
+  asked?: readonly string[]
 }
 
 export interface Hit<Item> {
@@ -46,8 +48,9 @@ export class SearchIndex<Item> {
     this.#neighbours = neighbours
   }
 
-  static async learn<Item>(entries: readonly Entry<Item>[], signal?: AbortSignal): Promise<SearchIndex<Item>> {
+  static async learn<Item>(given: readonly Entry<Item>[], signal?: AbortSignal): Promise<SearchIndex<Item>> {
     const breather = new Breather()
+    const entries = given.flatMap((entry) => [entry, ...(entry.asked ?? []).map((query): Entry<Item> => ({ title: '', text: query, item: entry.item }))])
     const postings = new Map<string, { row: number; count: number }[]>()
     const lengths = new Float64Array(entries.length)
     for (const [row, { title, text }] of entries.entries()) {
@@ -67,7 +70,7 @@ export class SearchIndex<Item> {
     return new SearchIndex(entries, postings, lengths, neighbours)
   }
 
-  /** The best entries for a query, the best first; those that share no term are left out. */
+  /** The best items for a query, the best first, each by its best entry; those that share no term are left out. */
   search(query: string, limit: number, accept: (item: Item) => boolean = () => true): Hit<Item>[] {
     const terms = new Set(searchTerms(query))
     const bm25 = this.#bm25(terms)
@@ -75,10 +78,12 @@ export class SearchIndex<Item> {
     const bestBm25 = Math.max(...bm25.values(), 0)
     const bestCosine = Math.max(...cosine.values(), 0)
     if (bestBm25 === 0 || bestCosine === 0) return []
+    const found = new Set<Item>()
     return [...cosine.keys()]
       .filter((row) => bm25.has(row) && accept(this.#entries[row]!.item))
       .map((row) => ({ item: this.#entries[row]!.item, relevance: (bestCosine * (bm25.get(row)! / bestBm25 + cosine.get(row)! / bestCosine)) / 2 }))
       .toSorted((a, b) => b.relevance - a.relevance)
+      .filter(({ item }) => !found.has(item) && found.add(item))
       .slice(0, limit)
   }
 
