@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { LabelledTicket, Priority, TicketText } from '#db/job-inputs.ts'
-import type { TriageFinding } from '#db/triage.ts'
+import type { TriageExplanation, TriageFinding } from '#db/triage.ts'
 import type { Ranked, TextClassifier } from './classifier.ts'
 import type { Neighbour } from './neighbours.ts'
 import { textOf } from './triage-model.ts'
@@ -57,7 +57,7 @@ export function triage(model: TriageModel, ticket: TicketText): TriageFinding {
 interface Decision {
   label: string | null
   confidence: number | null
-  explanation: unknown
+  explanation: TriageExplanation['category']
 }
 
 /** The surest label, or none: then the explanation says why, and what came nearest. */

@@ -1,10 +1,12 @@
 import { z } from 'zod'
+import { AI_MODES } from './predictions.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 /** `apply` writes to the ticket, `suggest` shows to the agent, `silent` only records. */
-const AI_MODES = ['apply', 'suggest', 'silent'] as const
 const mode = z.enum(AI_MODES)
+/** Below this confidence a field is neither written nor shown. */
+const threshold = z.number().min(0).max(1)
 
 export const settingsRow = z.object({
   auto_escalate_negative_sentiment: z.boolean(),
@@ -15,6 +17,10 @@ export const settingsRow = z.object({
   ai_priority_mode: mode,
   ai_tags_mode: mode,
   ai_assignee_mode: mode,
+  ai_category_threshold: threshold,
+  ai_priority_threshold: threshold,
+  ai_tags_threshold: threshold,
+  ai_assignee_threshold: threshold,
 })
 export type OrganizationSettings = z.infer<typeof settingsRow>
 
@@ -28,13 +34,18 @@ const DEFAULTS: OrganizationSettings = {
   ai_priority_mode: 'suggest',
   ai_tags_mode: 'suggest',
   ai_assignee_mode: 'suggest',
+  ai_category_threshold: 0.4,
+  ai_priority_threshold: 0.4,
+  ai_tags_threshold: 0.4,
+  ai_assignee_threshold: 0.5,
 }
 
 /** The settings of the bound organisation. */
 export async function readSettings(db: CommonQueryMethods): Promise<OrganizationSettings> {
   const row = await db.maybeOne(sql.type(settingsRow)`
     select auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
-           ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode
+           ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
+           ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold
       from org_settings where organization_id = bound_organization()`)
   return row ?? DEFAULTS
 }
@@ -47,14 +58,19 @@ export async function writeSettings(db: CommonQueryMethods, changes: Partial<Org
   const wanted = { ...(await readSettings(db)), ...changes }
   return db.one(sql.type(settingsRow)`
     insert into org_settings (organization_id, auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
-                              ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode)
+                              ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
+                              ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold)
     values (bound_organization(), ${wanted.auto_escalate_negative_sentiment}, ${wanted.auto_escalate_threshold}, ${wanted.kb_suggestion_enabled},
-            ${wanted.ai_triage_enabled}, ${wanted.ai_category_mode}, ${wanted.ai_priority_mode}, ${wanted.ai_tags_mode}, ${wanted.ai_assignee_mode})
+            ${wanted.ai_triage_enabled}, ${wanted.ai_category_mode}, ${wanted.ai_priority_mode}, ${wanted.ai_tags_mode}, ${wanted.ai_assignee_mode},
+            ${wanted.ai_category_threshold}, ${wanted.ai_priority_threshold}, ${wanted.ai_tags_threshold}, ${wanted.ai_assignee_threshold})
     on conflict (organization_id) do update
       set auto_escalate_negative_sentiment = excluded.auto_escalate_negative_sentiment, auto_escalate_threshold = excluded.auto_escalate_threshold,
           kb_suggestion_enabled = excluded.kb_suggestion_enabled, ai_triage_enabled = excluded.ai_triage_enabled,
           ai_category_mode = excluded.ai_category_mode, ai_priority_mode = excluded.ai_priority_mode,
-          ai_tags_mode = excluded.ai_tags_mode, ai_assignee_mode = excluded.ai_assignee_mode, updated_at = now()
+          ai_tags_mode = excluded.ai_tags_mode, ai_assignee_mode = excluded.ai_assignee_mode,
+          ai_category_threshold = excluded.ai_category_threshold, ai_priority_threshold = excluded.ai_priority_threshold,
+          ai_tags_threshold = excluded.ai_tags_threshold, ai_assignee_threshold = excluded.ai_assignee_threshold, updated_at = now()
     returning auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
-              ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode`)
+              ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
+              ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold`)
 }

@@ -4,6 +4,29 @@ import type { Priority } from './job-inputs.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
+interface Candidate {
+  label: string
+  confidence: number
+}
+
+/** Why a label was or was not suggested: the words that spoke for it, what came nearest, how the model does on rows that it had not seen. */
+interface FieldExplanation {
+  reason?: string
+  candidates?: readonly Candidate[]
+  words?: readonly { words: string; weight: number }[]
+  [more: string]: unknown
+}
+
+/** Why a triage is as it is; what does not fit a field stands beside them. */
+export interface TriageExplanation {
+  category: FieldExplanation
+  priority: FieldExplanation
+  tags: readonly { value: string; share: number }[]
+  assignee: { value: string; share: number } | null
+  nearest: readonly { ticket_id: string; number: number; subject: string; similarity: number }[]
+  [more: string]: unknown
+}
+
 /** What TRIAGE_TICKET found. A field without enough evidence is null, and so is its confidence. */
 export interface TriageFinding {
   ticket_id: string
@@ -14,7 +37,7 @@ export interface TriageFinding {
   tags: readonly string[]
   assignee_id: string | null
   confidence: number | null
-  explanation: unknown
+  explanation: TriageExplanation
   model_id: string
   inputs_hash: Buffer
 }
@@ -87,29 +110,52 @@ export async function escalateForSentiment(
     select from_priority, to_priority from raised`)
 }
 
-/** Writes to the ticket what the organisation lets triage decide alone, only where nobody has chosen yet. */
+const stood = z.object({ category: z.string().nullable(), priority: z.enum(PRIORITIES), tags: z.array(z.string()), assignee: z.string().nullable() })
+/** What a ticket's fields were before triage wrote to them. */
+export type FieldsBefore = z.infer<typeof stood>
+
+/**
+ * Writes to the ticket what the organisation lets triage decide alone, only while it is new, and only where nobody has
+ * chosen yet. The audit row goes with it.
+ *
+ * @returns what stood there before, or null where nothing was written
+ */
 export async function applyTriage(
   db: CommonQueryMethods,
   ticketId: string,
-  fields: { category: string | null; priority: Priority | null; tags: readonly string[] },
-): Promise<void> {
-  await db.query(sql.typeAlias('void')`
+  fields: { category: string | null; priority: Priority | null; tags: readonly string[]; assignee: string | null },
+): Promise<FieldsBefore | null> {
+  return db.maybeOne(sql.type(stood)`
     with before as (
-      select ticket.id,
+      select ticket.id, ticket.service_id as old_service, ticket.priority as old_priority, ticket.tags as old_tags, ticket.assigned_to as old_assignee,
              coalesce(ticket.service_id, (select service.id from services service where service.name = ${fields.category} and service.is_active)) as service_id,
              coalesce(${fields.priority}::ticket_priority, ticket.priority) as priority,
-             case when ticket.tags = '{}' then ${sql.array(fields.tags, 'text')} else ticket.tags end as tags
+             case when ticket.tags = '{}' then ${sql.array(fields.tags, 'text')} else ticket.tags end as tags,
+             coalesce(ticket.assigned_to, ${fields.assignee}::uuid) as assigned_to
         from tickets ticket where ticket.id = ${ticketId} and ticket.status = 'new' for update of ticket
     ), applied as (
       update tickets ticket
-         set service_id = before.service_id, priority = before.priority, tags = before.tags, version = version + 1, updated_at = now()
+         set service_id = before.service_id, priority = before.priority, tags = before.tags, assigned_to = before.assigned_to,
+             version = version + 1, updated_at = now()
         from before
        where ticket.id = before.id
-         and (ticket.service_id, ticket.priority, ticket.tags) is distinct from (before.service_id, before.priority, before.tags)
-      returning ticket.id, ticket.organization_id
+         and (ticket.service_id, ticket.priority, ticket.tags, ticket.assigned_to)
+             is distinct from (before.service_id, before.priority, before.tags, before.assigned_to)
+      returning ticket.id, ticket.organization_id, old_service, old_priority, old_tags, old_assignee
+    ), audited as (
+      insert into audit_log (organization_id, action, entity_type, entity_id, details)
+      select organization_id, 'ticket.triage_apply', 'ticket', id::text, ${JSON.stringify(fields)}::jsonb from applied
     )
+    select (select name from services where id = old_service) as category, old_priority as priority, old_tags as tags, old_assignee as assignee from applied`)
+}
+
+/** Notes once that a ticket's text speaks to a machine: in the audit, and on its live triage. */
+export async function noteOrders(db: CommonQueryMethods, ticketId: string, orders: readonly { kind: string; words: string }[]): Promise<void> {
+  await db.query(sql.typeAlias('void')`
     insert into audit_log (organization_id, action, entity_type, entity_id, details)
-    select organization_id, 'ticket.triage_apply', 'ticket', id::text, ${JSON.stringify(fields)}::jsonb from applied`)
+    select bound_organization(), 'ticket.orders_found', 'ticket', ${ticketId}::text, ${JSON.stringify({ orders })}::jsonb
+     where not exists (
+       select from audit_log where organization_id = bound_organization() and entity_type = 'ticket' and entity_id = ${ticketId}::text and action = 'ticket.orders_found')`)
 }
 
 /** Notes a training: what was learned from and how it did. The same model twice is one row. */

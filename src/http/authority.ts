@@ -47,6 +47,9 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
   'GET /api/v1/attachments/:id/download': TENANTS,
   'DELETE /api/v1/attachments/:id': STAFF,
   'GET /api/v1/tickets/:id/triage': STAFF,
+  'POST /api/v1/tickets/:id/triage/run': STAFF,
+  'POST /api/v1/tickets/:id/triage/apply': STAFF,
+  'POST /api/v1/tickets/:id/triage/reject': STAFF,
   'GET /api/v1/tickets/:id/suggestions': STAFF,
   'GET /api/v1/tickets/:id/kb-suggestions': TENANTS,
 

@@ -50,6 +50,7 @@ import { ticketBulkRoutes } from './routes/ticket-bulk.ts'
 import { ticketHistoryRoutes } from './routes/ticket-history.ts'
 import { ticketMoveRoutes } from './routes/ticket-moves.ts'
 import { ticketRoutes } from './routes/tickets.ts'
+import { triageRoutes } from './routes/triage.ts'
 import { userRoutes } from './routes/users.ts'
 import type { Services } from './services.ts'
 import { accessTokens } from './tokens.ts'
@@ -133,6 +134,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     presenceRoutes,
     attachmentRoutes,
     ticketAiRoutes,
+    triageRoutes,
     slaRoutes,
     slaCalendarRoutes,
     slaPolicyRoutes,

@@ -8,7 +8,7 @@ import type { Author, Changed } from './ticket-change.ts'
 import { isStaffRole } from './ticket-view.ts'
 
 /** A ticket in one of these can change hands without moving. */
-const WORKED_ON: readonly TicketState[] = ['accepted', 'assigned', 'in_progress', 'waiting_customer']
+export const WORKED_ON: readonly TicketState[] = ['accepted', 'assigned', 'in_progress', 'waiting_customer']
 
 /**
  * Gives a locked ticket to a member of staff, or to nobody. The first assignment moves the ticket; later ones only change hands.

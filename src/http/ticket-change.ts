@@ -14,6 +14,7 @@ import { nextTicket, statusesAfter, ticketEventTo } from '#machines/ticket-step.
 import type { TicketState } from '#machines/ticket.ts'
 import { minutesToBreach, readTicketClocks } from '#sla/ticket-clocks.ts'
 import { refusal } from './refusal.ts'
+import { learnFromChange } from './ticket-learning.ts'
 
 /** Who changes a ticket, and in which request. */
 export interface Author {
@@ -85,6 +86,7 @@ async function settle(tx: DatabaseTransactionConnection, author: Author, before:
     details: differences(before, after),
     request_id: author.request_id,
   })
+  await learnFromChange(tx, author.user_id, before, after)
   if (before.status === after.status && before.priority === after.priority) return { ticket: after, queues: [] }
   await replan(tx, after)
   const jobs = (await hasJobEngine(tx)) ? jobsOf(author.organization_id, before, after) : []

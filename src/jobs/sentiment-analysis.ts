@@ -1,7 +1,12 @@
+import { createHash } from 'node:crypto'
+import { ordersIn } from '#ai/instructions.ts'
 import { SENTIMENT_MODEL, sentimentOf } from '#ai/sentiment.ts'
 import { textOf } from '#ai/triage-model.ts'
+import { notePredictionApplied, recordPrediction } from '#db/predictions.ts'
 import { readSettings } from '#db/settings.ts'
 import { escalateForSentiment, upsertSentiment } from '#db/triage.ts'
+import type { TicketText } from '#db/job-inputs.ts'
+import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { metrics } from '#metrics.ts'
 import type { JobType } from './job-type.ts'
 import { TICKET_BACKOFF, ticketOf, ticketPayload } from './ticket-job.ts'
@@ -26,7 +31,9 @@ export const sentimentAnalysis: JobType<TicketPayload> = {
     }
     const { label, score, confidence, words } = sentimentOf(textOf(ticket))
     const threshold = settings.auto_escalate_threshold
-    const escalates = settings.auto_escalate_negative_sentiment && label === 'negative' && confidence >= threshold
+    // A text that gives orders raises nothing on its own: a person looks at it first.
+    const isTrusted = ordersIn(textOf(ticket)).length === 0
+    const escalates = settings.auto_escalate_negative_sentiment && label === 'negative' && confidence >= threshold && isTrusted
     const strongest = words.toSorted((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).slice(0, SHOWN_WORDS)
     return {
       kind: 'succeed',
@@ -34,9 +41,33 @@ export const sentimentAnalysis: JobType<TicketPayload> = {
       writes: async (tx) => {
         const explanation = { sentiment: { words: strongest, model_id: SENTIMENT_MODEL } }
         await upsertSentiment(tx, { ticket_id: ticket.id, label, score, confidence, explanation, model_id: SENTIMENT_MODEL })
-        if (escalates) await escalateForSentiment(tx, ticket.id, { score, confidence, threshold, job_id: job.id })
+        if (escalates) await escalate(tx, ticket, { score, confidence, threshold, job_id: job.id }, explanation)
         metrics.aiConfidence.observe({ field: 'sentiment' }, confidence)
       },
     }
   },
+}
+
+/** One step up, kept as a prediction that was applied: who rejects it has the former priority back. */
+async function escalate(
+  tx: DatabaseTransactionConnection,
+  ticket: TicketText,
+  why: Parameters<typeof escalateForSentiment>[2],
+  explanation: unknown,
+): Promise<void> {
+  const step = await escalateForSentiment(tx, ticket.id, why)
+  if (!step) return
+  const id = await recordPrediction(tx, {
+    ticket_id: ticket.id,
+    field: 'escalation',
+    value: step.to_priority,
+    confidence: why.confidence,
+    mode: 'apply',
+    threshold: why.threshold,
+    is_offered: true,
+    explanation,
+    model_id: SENTIMENT_MODEL,
+    inputs_hash: createHash('sha256').update(SENTIMENT_MODEL).update('\0').update(textOf(ticket)).digest(),
+  })
+  if (id !== null) await notePredictionApplied(tx, id, step.from_priority)
 }

@@ -1,13 +1,23 @@
+import { correctionsOf } from '#ai/corrections.ts'
+import { fieldFindings } from '#ai/field-findings.ts'
+import type { FieldFinding } from '#ai/field-findings.ts'
+import { ordersIn, withoutOrders } from '#ai/instructions.ts'
 import { triage } from '#ai/triage.ts'
-import { triageModel } from '#ai/triage-model.ts'
+import { textOf, triageModel } from '#ai/triage-model.ts'
+import type { FieldValue, TriageField } from '#db/ai-labels.ts'
+import type { Priority } from '#db/job-inputs.ts'
+import { readOwnValues } from '#db/own-values.ts'
+import type { DatabaseTransactionConnection } from '#db/pool.ts'
+import { notePredictionApplied, recordPrediction } from '#db/predictions.ts'
 import { readSettings } from '#db/settings.ts'
-import { applyTriage, upsertTriage } from '#db/triage.ts'
+import { applyTriage, noteOrders, upsertTriage } from '#db/triage.ts'
+import type { FieldsBefore, TriageFinding } from '#db/triage.ts'
 import { metrics } from '#metrics.ts'
 import type { JobType } from './job-type.ts'
 import { organizationOf, TICKET_BACKOFF, ticketOf, ticketPayload } from './ticket-job.ts'
 import type { TicketPayload } from './ticket-job.ts'
 
-/** Suggests category, priority, tags and assignee from what the organisation's own tickets have taught. */
+/** Suggests category, priority, tags and assignee from what the organisation's own tickets and agents have taught. */
 export const triageTicket: JobType<TicketPayload> = {
   name: 'TRIAGE_TICKET',
   queue: 'ai',
@@ -18,25 +28,77 @@ export const triageTicket: JobType<TicketPayload> = {
   belongs_to: 'organization',
   async run(job) {
     const ticket = await ticketOf(job)
-    const settings = await job.read(readSettings)
+    const [settings, own] = await job.read(async (db) => [await readSettings(db), await readOwnValues(db)] as const)
     if (!settings.ai_triage_enabled) return { kind: 'succeed', result: { skipped: 'the organisation has turned triage off' } }
-    const model = await triageModel(organizationOf(job), job)
+    const organizationId = organizationOf(job)
+    const model = await triageModel(organizationId, job)
+    const corrections = await correctionsOf(organizationId, job)
     job.signal.throwIfAborted()
-    const found = triage(model, ticket)
-    const applied = {
-      category: settings.ai_category_mode === 'apply' ? found.category : null,
-      priority: settings.ai_priority_mode === 'apply' ? found.priority : null,
-      tags: settings.ai_tags_mode === 'apply' ? found.tags : [],
-    }
+    const orders = ordersIn(textOf(ticket))
+    const request = { ...ticket, subject: withoutOrders(ticket.subject), description: withoutOrders(ticket.description) }
+    const found = triage(model, request)
+    const fields = fieldFindings(found, { text: textOf(request), corrections, own, settings }).map((field): FieldFinding => {
+      // What is written to the ticket must not be decided by a text that gives orders: a person looks at it first.
+      return orders.length > 0 && field.mode === 'apply' ? { ...field, mode: 'suggest' } : field
+    })
+    const row = summary(found, fields, orders)
     return {
       kind: 'succeed',
-      result: { category: found.category, priority: found.priority, tags: found.tags, confidence: found.confidence, model_id: found.model_id },
+      result: { category: row.category, priority: row.priority, tags: row.tags, confidence: row.confidence, model_id: row.model_id, orders: orders.length },
       writes: async (tx) => {
-        await upsertTriage(tx, found)
-        if (applied.category || applied.priority || applied.tags.length > 0) await applyTriage(tx, ticket.id, applied)
-        if (found.category_confidence !== null) metrics.aiConfidence.observe({ field: 'category' }, found.category_confidence)
-        if (found.priority_confidence !== null) metrics.aiConfidence.observe({ field: 'priority' }, found.priority_confidence)
+        await upsertTriage(tx, row)
+        await record(tx, found, fields)
+        if (orders.length > 0) await noteOrders(tx, ticket.id, orders)
+        for (const { field, confidence } of fields) if (confidence !== null) metrics.aiConfidence.observe({ field }, confidence)
       },
     }
   },
+}
+
+/** The ticket's one row of triage: the fields that are sure enough. */
+function summary(found: TriageFinding, fields: readonly FieldFinding[], orders: readonly unknown[]): TriageFinding {
+  const of = (name: TriageField) => fields.find(({ field }) => field === name)!
+  const sure = (name: TriageField): FieldValue | null => (of(name).is_sure ? of(name).value : null)
+  const confidences = [of('category').confidence, of('priority').confidence].filter((confidence) => confidence !== null)
+  return {
+    ...found,
+    category: sure('category') as string | null,
+    category_confidence: of('category').confidence,
+    priority: sure('priority') as Priority | null,
+    priority_confidence: of('priority').confidence,
+    tags: (sure('tags') ?? []) as string[],
+    assignee_id: sure('assignee') as string | null,
+    confidence: confidences.length > 0 ? Math.min(...confidences) : null,
+    explanation: { ...found.explanation, ...(orders.length > 0 ? { orders } : {}) },
+  }
+}
+
+/** Records each field's prediction, and writes to the ticket those that may be. */
+async function record(tx: DatabaseTransactionConnection, found: TriageFinding, fields: readonly FieldFinding[]): Promise<void> {
+  const { ticket_id, model_id, inputs_hash } = found
+  const ids = new Map<TriageField, string>()
+  for (const { is_sure, ...finding } of fields) {
+    const id = await recordPrediction(tx, { ...finding, ticket_id, model_id, inputs_hash, is_offered: is_sure && finding.mode !== 'silent' })
+    if (id !== null) ids.set(finding.field, id)
+  }
+  const applied = (name: TriageField): FieldValue | null => {
+    const finding = fields.find(({ field }) => field === name)
+    return ids.has(name) && finding?.is_sure && finding.mode === 'apply' ? finding.value : null
+  }
+  const wanted = {
+    category: applied('category') as string | null,
+    priority: applied('priority') as Priority | null,
+    tags: (applied('tags') ?? []) as string[],
+    assignee: applied('assignee') as string | null,
+  }
+  if (!wanted.category && !wanted.priority && wanted.tags.length === 0 && !wanted.assignee) return
+  const before = await applyTriage(tx, ticket_id, wanted)
+  for (const [field, id] of ids) if (before && wrote(field, before, applied(field))) await notePredictionApplied(tx, id, before[field])
+}
+
+/** Whether a field was written: it was not where somebody had chosen a value already. */
+function wrote(field: TriageField, before: FieldsBefore, wanted: FieldValue | null): boolean {
+  if (wanted === null) return false
+  if (field === 'tags') return before.tags.length === 0
+  return field === 'priority' ? before.priority !== wanted : before[field] === null
 }

@@ -20,6 +20,10 @@ const DEFAULTS = {
   ai_priority_mode: 'suggest',
   ai_tags_mode: 'suggest',
   ai_assignee_mode: 'suggest',
+  ai_category_threshold: 0.4,
+  ai_priority_threshold: 0.4,
+  ai_tags_threshold: 0.4,
+  ai_assignee_threshold: 0.5,
 }
 
 test('settings have defaults, change one by one, and are those of the own organisation', async () => {

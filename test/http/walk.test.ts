@@ -139,7 +139,7 @@ for (const { path, method, operation, name } of operations) {
         'wrong types': '{"email":1,"password":[],"refresh_token":{},"subject":1,"description":[],"content":false,"job_type":7,"count":"many"}',
       }
       for (const [what, body] of Object.entries(bodies)) await send(what, { body })
-      if (!/\{id\}\/(retry|cancel|accept|publish|unpublish)|queues|logout/.test(path)) {
+      if (!/\{id\}\/(retry|cancel|accept|publish|unpublish|triage\/run)|queues|logout/.test(path)) {
         await send('null', { body: 'null' })
         await send('no body')
       }

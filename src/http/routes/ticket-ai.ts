@@ -3,14 +3,15 @@ import type { FastifyRequest } from 'fastify'
 import { LIMITS } from '#config.ts'
 import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
-import { findTriage, kbSuggestionRow, listKbSuggestions, listSuggestions, suggestionRow, triageRow } from '#db/ticket-ai.ts'
+import { kbSuggestionRow, listKbSuggestions, listSuggestions, suggestionRow } from '#db/ticket-ai.ts'
 import { findTicket } from '#db/tickets.ts'
-import { notFound, refusal } from '../refusal.ts'
+import { notFound } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { Tenant } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { listOf, uuidParams } from '../shapes.ts'
 import { isStaff, viewerOf } from '../ticket-view.ts'
+import { triageView, viewTriage } from '../triage-view.ts'
 
 export const ticketAiRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
   const tags = ['ticket AI']
@@ -26,12 +27,10 @@ export const ticketAiRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
 
   app.get(
     '/tickets/:id/triage',
-    { schema: { summary: 'What triage suggests, and why', tags, params: uuidParams, response: { 200: triageRow.meta({ id: 'Triage' }) } } },
+    { schema: { summary: 'What triage suggests, and why', tags, params: uuidParams, response: { 200: triageView } } },
     async (request) => {
       const { id } = request.params
-      const triage = await ofTicket(request, id, (tx) => findTriage(tx, id))
-      if (!triage) throw refusal(404, 'This ticket is not triaged yet.', { type: 'urn:atum-desk:problem:not-triaged' })
-      return triage
+      return ofTicket(request, id, (tx) => viewTriage(tx, id))
     },
   )
 

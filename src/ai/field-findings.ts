@@ -1,0 +1,88 @@
+import { PRIORITIES } from '#db/job-inputs.ts'
+import { TRIAGE_FIELDS } from '#db/ai-labels.ts'
+import type { FieldValue, TriageField } from '#db/ai-labels.ts'
+import type { OwnValues } from '#db/own-values.ts'
+import type { AiMode } from '#db/predictions.ts'
+import type { OrganizationSettings } from '#db/settings.ts'
+import type { TriageFinding } from '#db/triage.ts'
+import { corrected, saidOf } from './corrections.ts'
+import type { Corrections, Said } from './corrections.ts'
+
+const MAX_TAGS = 5
+
+/** What is said of one field, with the reasons, and how far the organisation lets it go. */
+export interface FieldFinding {
+  field: TriageField
+  /** The best guess among the organisation's own values, also where it is not sure enough; null without any. */
+  value: FieldValue | null
+  confidence: number | null
+  mode: AiMode
+  threshold: number
+  /** Sure enough by the model and by the organisation's threshold. */
+  is_sure: boolean
+  explanation: Record<string, unknown>
+}
+
+/** What a model found, field by field: after what agents said of like tickets, and of the organisation's own values alone. */
+export function fieldFindings(
+  found: TriageFinding,
+  { text, corrections, own, settings }: { text: string; corrections: Corrections; own: OwnValues; settings: OrganizationSettings },
+): FieldFinding[] {
+  return TRIAGE_FIELDS.map((field) => {
+    const said = saidOf(corrections, text, field, found.ticket_id)
+    const { scores, reason, why } = modelSays(found, field)
+    const after = said.length > 0 ? corrected(scores, said) : scores
+    const ranked = [...after].filter(([value]) => isOwn(own, field, value)).toSorted((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]))
+    const threshold = settings[`ai_${field}_threshold`]
+    const kept = field === 'tags' ? ranked.filter(([, score]) => score >= threshold).slice(0, MAX_TAGS) : ranked.slice(0, 1)
+    // Several tags are as sure as the least sure of them.
+    const confidence = kept.length > 0 ? Math.min(1, Math.min(...kept.map(([, score]) => score))) : null
+    const speaksUp = reason === null || said.some((one) => one.is_right && kept.some(([value]) => [one.value].flat().includes(value)))
+    const is_sure = confidence !== null && confidence >= threshold && speaksUp
+    return {
+      field,
+      value: kept.length === 0 ? null : field === 'tags' ? kept.map(([value]) => value) : kept[0]![0],
+      confidence,
+      mode: settings[`ai_${field}_mode`],
+      threshold,
+      is_sure,
+      explanation: {
+        ...why,
+        ...(is_sure ? {} : { reason: reason ?? (confidence === null ? 'nothing speaks for any value' : 'not sure enough') }),
+        ...(said.length > 0 ? { said: said.map(shown) } : {}),
+        nearest: found.explanation.nearest,
+      },
+    }
+  })
+}
+
+interface ModelSays {
+  scores: Map<string, number>
+  /** Why the model itself would not suggest its best guess; null where it would. */
+  reason: string | null
+  why: Record<string, unknown>
+}
+
+function modelSays({ explanation, ...found }: TriageFinding, field: TriageField): ModelSays {
+  if (field === 'tags') return { scores: new Map(explanation.tags.map(({ value, share }) => [value, share])), reason: null, why: { shares: explanation.tags } }
+  if (field === 'assignee') {
+    const { assignee } = explanation
+    return { scores: new Map(assignee ? [[assignee.value, assignee.share]] : []), reason: null, why: assignee ? { share: assignee.share } : {} }
+  }
+  const { reason = null, ...why } = explanation[field]
+  const scores = new Map((why.candidates ?? []).map(({ label, confidence }) => [label, confidence]))
+  // Of a text that is unlike all others the model is less sure than the shares say, which add up to one for any text.
+  const sure = field === 'category' ? found.category_confidence : found.priority_confidence
+  const best = why.candidates?.[0]
+  if (best && sure !== null && sure < best.confidence) for (const [label, score] of scores) scores.set(label, (score * sure) / best.confidence)
+  return { scores, reason: typeof reason === 'string' ? reason : null, why }
+}
+
+/** Whether the organisation has such a value: no model can name another. */
+function isOwn(own: OwnValues, field: TriageField, value: string): boolean {
+  if (field === 'category') return own.services.some(({ name }) => name === value)
+  if (field === 'priority') return (PRIORITIES as readonly string[]).includes(value)
+  return (field === 'tags' ? own.tags : own.staff).includes(value)
+}
+
+const shown = ({ similarity, ...said }: Said) => ({ ...said, similarity: Math.round(similarity * 10_000) / 10_000 })

@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { sql } from './sql.ts'
+import type { CommonQueryMethods } from './pool.ts'
+
+const ownValues = z.object({
+  services: z.array(z.object({ id: z.string(), name: z.string() })),
+  staff: z.array(z.string()),
+  tags: z.array(z.string()),
+})
+/** What an organisation has to choose from: services on offer, active members of staff, tags in use. */
+export type OwnValues = z.infer<typeof ownValues>
+
+/** Tags count as the organisation's own where one of its newest tickets has them. */
+const TAG_TICKETS = 5_000
+
+export async function readOwnValues(db: CommonQueryMethods): Promise<OwnValues> {
+  return db.one(sql.type(ownValues)`
+    select (select coalesce(jsonb_agg(jsonb_build_object('id', id, 'name', name) order by name), '[]')
+              from services where organization_id = bound_organization() and is_active) as services,
+           (select coalesce(jsonb_agg(id order by id), '[]')
+              from users where organization_id = bound_organization() and is_active and role in ('agent', 'manager', 'admin')) as staff,
+           (select coalesce(jsonb_agg(distinct tag), '[]')
+              from (select tags from tickets where organization_id = bound_organization() order by created_at desc limit ${TAG_TICKETS}) newest, unnest(tags) tag) as tags`)
+}
