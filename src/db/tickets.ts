@@ -135,36 +135,6 @@ export async function updateTicketFields(db: CommonQueryMethods, id: string, fie
     returning ${ticketColumns}`)
 }
 
-export interface TicketFilter {
-  status: TicketState | null
-  priority: Priority | null
-  requester_id: string | null
-  assigned_to: string | null
-  service_id: string | null
-  /** Text in the subject or the description. */
-  q: string | null
-}
-
-/** Tickets from the highest number down, those below `before` where it is given. */
-export async function listTickets(
-  db: CommonQueryMethods,
-  viewer: TicketViewer,
-  filter: TicketFilter,
-  page: { before: number | null; limit: number },
-): Promise<readonly TicketRow[]> {
-  return db.any(sql.type(ticketRow)`
-    select ${ticketColumns} from tickets ticket
-     where organization_id = bound_organization() and ${visibleTo(viewer)}
-       and (${page.before}::int8 is null or number < ${page.before}::int8)
-       and (${filter.status}::ticket_status is null or status = ${filter.status}::ticket_status)
-       and (${filter.priority}::ticket_priority is null or priority = ${filter.priority}::ticket_priority)
-       and (${filter.requester_id}::uuid is null or requester_id = ${filter.requester_id}::uuid)
-       and (${filter.assigned_to}::uuid is null or assigned_to = ${filter.assigned_to}::uuid)
-       and (${filter.service_id}::uuid is null or service_id = ${filter.service_id}::uuid)
-       and (${filter.q}::text is null or strpos(lower(subject), lower(${filter.q})) > 0 or strpos(lower(description), lower(${filter.q})) > 0)
-     order by number desc limit ${page.limit}`)
-}
-
 /** How many tickets of the bound organisation stand in each state; a state without any is not among them. */
 export async function countTickets(db: CommonQueryMethods): Promise<readonly { status: TicketState; count: number }[]> {
   return db.any(sql.type(z.object({ status: z.enum(TICKET_STATES), count: z.number() }))`

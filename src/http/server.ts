@@ -51,6 +51,7 @@ import { ticketHistoryRoutes } from './routes/ticket-history.ts'
 import { ticketMoveRoutes } from './routes/ticket-moves.ts'
 import { ticketRoutes } from './routes/tickets.ts'
 import { triageRoutes } from './routes/triage.ts'
+import { ticketViewRoutes } from './routes/ticket-views.ts'
 import { userRoutes } from './routes/users.ts'
 import type { Services } from './services.ts'
 import { accessTokens } from './tokens.ts'
@@ -128,6 +129,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     ticketRoutes,
     ticketMoveRoutes,
     ticketBulkRoutes,
+    ticketViewRoutes,
     searchRoutes,
     ticketHistoryRoutes,
     commentRoutes,

@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { PRIORITIES } from '#db/job-inputs.ts'
 import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
+import { conditionSchema } from '#db/ticket-condition.ts'
+import { newestTickets } from '#db/ticket-list.ts'
 import { lockTicket, TICKET_STATES } from '#db/tickets.ts'
 import { factsOf, notFound } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
@@ -22,11 +24,14 @@ const changes = z
   .refine((given) => Object.keys(given).length > 0, 'must change something')
 type Changes = z.infer<typeof changes>
 
-const bulkBody = z.strictObject({
-  ids: z.array(z.guid()).min(1).max(TICKETS_MAX),
-  changes,
-  dry_run: z.boolean().describe('Only says what would become of each ticket; false changes them').default(true),
-})
+const bulkBody = z
+  .strictObject({
+    ids: z.array(z.guid()).min(1).max(TICKETS_MAX).optional(),
+    filter: conditionSchema.describe(`In place of ids: the newest ${TICKETS_MAX} tickets for which it holds`).optional(),
+    changes,
+    dry_run: z.boolean().describe('Only says what would become of each ticket; false changes them').default(true),
+  })
+  .refine(({ ids, filter }) => (ids === undefined) !== (filter === undefined), 'must have either ids or a filter')
 
 const result = z.object({
   id: z.string(),
@@ -58,12 +63,13 @@ export const ticketBulkRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
     },
     async (request) => {
       const tenant = tenantOf(request)
-      const { ids, changes, dry_run } = request.body
+      const { ids, filter, changes, dry_run } = request.body
       const items: Result[] = []
       const queues = new Set<string>()
       await inOrganization(database.app, tenant.organization_id, async (tx) => {
+        const wanted = ids ?? (filter ? await newestTickets(tx, viewerOf(tenant), filter, TICKETS_MAX) : [])
         // In one order, so that two of these at once do not wait for each other.
-        for (const id of [...new Set(ids)].toSorted()) items.push(await changeOne(tx, tenant, request.id, id, changes, queues))
+        for (const id of [...new Set(wanted)].toSorted()) items.push(await changeOne(tx, tenant, request.id, id, changes, queues))
         if (dry_run) throw new Undone()
       }).catch((error: unknown) => {
         if (!(error instanceof Undone)) throw error

@@ -2,10 +2,12 @@ import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { PRIORITIES } from '#db/job-inputs.ts'
 import { inOrganization } from '#db/pool.ts'
-import { findTicket, listTickets, lockTicket, TICKET_STATES } from '#db/tickets.ts'
+import { listTickets } from '#db/ticket-list.ts'
+import { findView } from '#db/ticket-views.ts'
+import { findTicket, lockTicket } from '#db/tickets.ts'
 import { etagOf, isKnown, requireMatch } from '../etag.ts'
 import { once, sendCreated } from '../idempotency.ts'
-import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
+import { pageOf, toPage } from '../paging.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
@@ -13,9 +15,8 @@ import { uuidParams } from '../shapes.ts'
 import { editTicket } from '../ticket-change.ts'
 import { takeIn } from '../ticket-intake.ts'
 import { description, subject, ticketSchema, ticketTags } from '../ticket-shapes.ts'
+import { conditionOf, ticketQuery } from '../ticket-query.ts'
 import { isStaff, viewerOf } from '../ticket-view.ts'
-
-const SEARCH_CHARS = 200
 
 const newTicket = z.strictObject({
   subject,
@@ -24,17 +25,6 @@ const newTicket = z.strictObject({
   service_id: z.guid().optional(),
   tags: ticketTags.optional(),
   requester_id: z.guid().describe('For staff: on whose behalf').optional(),
-})
-
-const ticketQuery = z.strictObject({
-  status: z.enum(TICKET_STATES).optional(),
-  priority: z.enum(PRIORITIES).optional(),
-  requester_id: z.guid().optional(),
-  assigned_to: z.guid().optional(),
-  service_id: z.guid().optional(),
-  q: z.string().min(1).max(SEARCH_CHARS).optional(),
-  limit: limitQuery,
-  cursor: cursorOf(z.tuple([z.int()])),
 })
 
 const edit = z.strictObject({ subject, description, priority: z.enum(PRIORITIES), tags: ticketTags, service_id: z.guid().nullable() }).partial()
@@ -69,27 +59,26 @@ export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
 
   app.get(
     '/tickets',
-    { schema: { summary: 'Tickets, the newest first', tags, querystring: ticketQuery, response: { 200: pageOf(ticketSchema) } } },
+    { schema: { summary: 'Tickets, the newest first where no order is asked for', tags, querystring: ticketQuery, response: { 200: pageOf(ticketSchema) } } },
     async (request) => {
       const tenant = tenantOf(request)
-      const { limit, cursor, ...query } = request.query
-      const filter = {
-        status: query.status ?? null,
-        priority: query.priority ?? null,
-        requester_id: query.requester_id ?? null,
-        assigned_to: query.assigned_to ?? null,
-        service_id: query.service_id ?? null,
-        q: query.q ?? null,
-      }
-      const rows = await inOrganization(database.app, tenant.organization_id, (tx) =>
-        listTickets(tx, viewerOf(tenant), filter, { before: cursor?.[0] ?? null, limit: limit + 1 }),
-      )
-      return toPage(
-        rows,
-        limit,
-        (row) => row,
-        (row) => [row.number],
-      )
+      const { limit, cursor, q = null, view: viewId } = request.query
+      return inOrganization(database.app, tenant.organization_id, async (tx) => {
+        const view = viewId === undefined ? null : await findView(tx, tenant, viewId)
+        if (viewId !== undefined && !view) throw notFound('view')
+        const sort = request.query.sort ?? view?.sort ?? '-number'
+        if (cursor && cursor[0] !== sort) throw refusal(400, 'The cursor is one of a list in another order.')
+        const conditions = [conditionOf(request.query, tenant.user_id), view?.condition ?? null].filter((each) => each !== null)
+        const condition = conditions.length === 0 ? null : { all: conditions }
+        const after = cursor ? { key: cursor[1], number: cursor[2] } : null
+        const rows = await listTickets(tx, viewerOf(tenant), { condition, q, sort }, { after, limit: limit + 1 })
+        return toPage(
+          rows,
+          limit,
+          ({ sort_key: _key, ...ticket }) => ticket,
+          (row) => [sort, row.sort_key, row.number],
+        )
+      })
     },
   )
 

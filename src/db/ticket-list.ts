@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import { sql } from './sql.ts'
+import type { Condition } from './ticket-condition.ts'
+import { conditionSql } from './ticket-condition-sql.ts'
+import { ticketColumns, ticketRow, visibleTo } from './tickets.ts'
+import type { TicketViewer } from './tickets.ts'
+import type { CommonQueryMethods } from './pool.ts'
+
+/** A ticket without a due time comes after all that have one. */
+const NEVER = Number.MAX_SAFE_INTEGER
+
+const COLUMNS = ['number', 'created_at', 'updated_at', 'priority', 'sla_due_at'] as const
+export const TICKET_SORTS = [...COLUMNS, ...COLUMNS.map((column) => `-${column}` as const)] as const
+export type TicketSort = (typeof TICKET_SORTS)[number]
+
+/** What is sorted by, as a whole number that a cursor carries, and that number as what is sorted by. */
+const BY = {
+  number: { column: sql.fragment`ticket.number`, key: sql.fragment`ticket.number`, value: (key: number) => sql.fragment`${key}::int8` },
+  created_at: instant(sql.fragment`ticket.created_at`),
+  updated_at: instant(sql.fragment`ticket.updated_at`),
+  priority: {
+    column: sql.fragment`ticket.priority`,
+    key: sql.fragment`array_position(enum_range(null::ticket_priority), ticket.priority)`,
+    value: (key: number) => sql.fragment`(enum_range(null::ticket_priority))[${key}::int4]`,
+  },
+  sla_due_at: {
+    column: sql.fragment`coalesce(ticket.sla_due_at, 'infinity')`,
+    key: sql.fragment`coalesce((extract(epoch from ticket.sla_due_at) * 1000000)::int8, ${NEVER}::int8)`,
+    value: (key: number) => (key === NEVER ? sql.fragment`timestamptz 'infinity'` : atMicrosecond(key)),
+  },
+}
+
+function instant(column: ReturnType<typeof atMicrosecond>) {
+  return { column, key: sql.fragment`(extract(epoch from ${column}) * 1000000)::int8`, value: atMicrosecond }
+}
+
+function atMicrosecond(key: number) {
+  return sql.fragment`(timestamptz 'epoch' + ${key}::int8 * interval '1 microsecond')`
+}
+
+const listed = ticketRow.extend({ sort_key: z.number() })
+export type ListedTicket = z.infer<typeof listed>
+
+export interface TicketQuery {
+  condition: Condition | null
+  /** Text in the subject or the description, in either case. */
+  q: string | null
+  sort: TicketSort
+}
+
+/** Tickets that the viewer may see and for which the condition holds, those after a place where it is given. */
+export async function listTickets(
+  db: CommonQueryMethods,
+  viewer: TicketViewer,
+  { condition, q, sort }: TicketQuery,
+  page: { after: { key: number; number: number } | null; limit: number },
+): Promise<readonly ListedTicket[]> {
+  const isDown = sort.startsWith('-')
+  const { column, key, value } = BY[sort.replace('-', '') as keyof typeof BY]
+  const beyond = isDown ? sql.fragment`<` : sql.fragment`>`
+  const direction = isDown ? sql.fragment`desc` : sql.fragment`asc`
+  const after = page.after ? sql.fragment`(${column}, ticket.number) ${beyond} (${value(page.after.key)}, ${page.after.number}::int8)` : sql.fragment`true`
+  const text = q === null ? sql.fragment`true` : sql.fragment`(strpos(lower(subject), lower(${q})) > 0 or strpos(lower(description), lower(${q})) > 0)`
+  return db.any(sql.type(listed)`
+    select ${ticketColumns}, ${key} as sort_key from tickets ticket
+     where organization_id = bound_organization() and ${visibleTo(viewer)} and ${after} and ${text}
+       and ${condition === null ? sql.fragment`true` : conditionSql(condition, new Date())}
+     order by ${column} ${direction}, ticket.number ${direction} limit ${page.limit}`)
+}
+
+/** The ids of the newest tickets for which the condition holds. */
+export async function newestTickets(db: CommonQueryMethods, viewer: TicketViewer, condition: Condition, limit: number): Promise<readonly string[]> {
+  return db.anyFirst(sql.type(z.object({ id: z.string() }))`
+    select ticket.id from tickets ticket
+     where organization_id = bound_organization() and ${visibleTo(viewer)} and ${conditionSql(condition, new Date())}
+     order by number desc limit ${limit}`)
+}
