@@ -1,7 +1,6 @@
 import { inOrganization } from '#db/pool.ts'
-import { insertTicket } from '#db/tickets.ts'
 import type { NewTicket } from '#db/tickets.ts'
-import { takeIn } from '#http/ticket-intake.ts'
+import { takeIn, writeTicket } from '#http/ticket-intake.ts'
 import { openDesk } from './support/desk.ts'
 import type { Desk } from './support/desk.ts'
 import { median, quantile, rounded } from './support/numbers.ts'
@@ -91,7 +90,7 @@ const wishOf = (n: number) => ({
 async function fileAtDatabase({ database, organizationId, userId }: Desk, kind: Kind, n: number): Promise<void> {
   const wanted: NewTicket = { ...wishOf(n), priority: null, service_id: null, tags: [], requester_id: userId }
   await inOrganization(database.app, organizationId!, async (tx) => {
-    await (kind === 'with' ? takeIn(tx, organizationId!, wanted) : insertTicket(tx, wanted))
+    await (kind === 'with' ? takeIn : writeTicket)(tx, { organization_id: organizationId!, user_id: userId, request_id: 'bench' }, wanted)
   })
 }
 

@@ -67,6 +67,8 @@ const environment = z.object({
   POLL_MS: milliseconds(1_000, 20, 60_000),
   RESCUE_MS: milliseconds(2_000, 100, 10_000),
   SCHEDULER_MS: milliseconds(1_000, 100, 60_000),
+  /** How long the audit is kept, which is also the log that webhooks and streams follow. */
+  AUDIT_KEEP_DAYS: z.coerce.number().int().min(30).max(36_500).default(730),
   JOB_EVENTS_KEEP_DAYS: z.coerce.number().int().min(2).max(3_650).default(30),
 })
 

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { VERSION } from '#version.ts'
 import { adminCommand } from './admin.ts'
 import { aiCommand } from './ai.ts'
+import { auditCommand } from './audit.ts'
 import { doctorCommand } from './doctor.ts'
 import { jobsCommand } from './jobs.ts'
 import { kbCommand } from './kb.ts'
@@ -33,6 +34,7 @@ export function createProgram(): Command {
     kbCommand,
     ticketsCommand,
     machinesCommand,
+    auditCommand,
     doctorCommand,
   ]) {
     program.addCommand(command())

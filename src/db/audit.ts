@@ -5,16 +5,17 @@ import type { CommonQueryMethods } from './pool.ts'
 export interface AuditEntry {
   /** Null for what concerns the installation. */
   organization_id: string | null
-  actor_id: string
+  /** Null where the service itself did it. */
+  actor_id: string | null
   /** What was done, as `thing.verb`: `job.cancel`. */
   action: string
   entity_type: string
   entity_id: string
   details?: unknown
-  request_id: string
+  request_id: string | null
 }
 
-/** Notes who did what, in the transaction of what was done. */
+/** Notes who did what, in the transaction of what was done. The row gets its id, its place and its hash as that commits. */
 export async function insertAudit(db: CommonQueryMethods, entry: AuditEntry): Promise<void> {
   await db.query(sql.typeAlias('void')`
     insert into audit_log (organization_id, actor_id, action, entity_type, entity_id, details, request_id)
@@ -50,6 +51,8 @@ export const auditRow = z.object({
   details: z.unknown(),
   request_id: z.string().nullable(),
   at: z.date(),
+  seq: z.number().nullable(),
+  hash: z.string().nullable(),
 })
 export type AuditRow = z.infer<typeof auditRow>
 
@@ -57,16 +60,36 @@ export interface AuditFilter {
   organization_id: string | null
   actor_id: string | null
   action: string | null
+  entity_type: string | null
+  entity_id: string | null
+  since: string | null
+  until: string | null
 }
+
+/** The place in the chain came later than the table and goes when the database is taken down: read by name, it may be missing. */
+const columns = sql.fragment`
+  id, organization_id, actor_id, action, entity_type, entity_id, details - 'idempotency' as details, request_id, at,
+  (to_jsonb(entry) ->> 'seq')::int8 as seq, substr(to_jsonb(entry) ->> 'hash', 3) as hash`
+
+const passing = (filter: AuditFilter) => sql.fragment`
+  (${filter.organization_id}::uuid is null or organization_id = ${filter.organization_id}::uuid)
+  and (${filter.actor_id}::uuid is null or actor_id = ${filter.actor_id}::uuid)
+  and (${filter.action}::text is null or action = ${filter.action})
+  and (${filter.entity_type}::text is null or entity_type = ${filter.entity_type})
+  and (${filter.entity_id}::text is null or entity_id = ${filter.entity_id})
+  and (${filter.since}::timestamptz is null or at >= ${filter.since}::timestamptz)
+  and (${filter.until}::timestamptz is null or at < ${filter.until}::timestamptz)`
 
 /** Who did what, the newest first, below an id where it is given. An organisation's connection sees its own rows only. */
 export async function listAudit(db: CommonQueryMethods, filter: AuditFilter, page: { before: number | null; limit: number }): Promise<readonly AuditRow[]> {
   return db.any(sql.type(auditRow)`
-    select id, organization_id, actor_id, action, entity_type, entity_id, details - 'idempotency' as details, request_id, at
-      from audit_log
-     where (${page.before}::int8 is null or id < ${page.before}::int8)
-       and (${filter.organization_id}::uuid is null or organization_id = ${filter.organization_id}::uuid)
-       and (${filter.actor_id}::uuid is null or actor_id = ${filter.actor_id}::uuid)
-       and (${filter.action}::text is null or action = ${filter.action})
+    select ${columns} from audit_log entry
+     where (${page.before}::int8 is null or id < ${page.before}::int8) and ${passing(filter)}
      order by id desc limit ${page.limit}`)
+}
+
+/** The same, the oldest first, above an id: what an export reads page by page. */
+export async function listAuditAfter(db: CommonQueryMethods, filter: AuditFilter, page: { after: number; limit: number }): Promise<readonly AuditRow[]> {
+  return db.any(sql.type(auditRow)`
+    select ${columns} from audit_log entry where id > ${page.after}::int8 and ${passing(filter)} order by id limit ${page.limit}`)
 }

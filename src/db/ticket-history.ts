@@ -32,7 +32,7 @@ export async function listTicketHistory(
       union all
       select at, 1, lpad(id::text, 19, '0'), action, actor_id, details
         from audit_log where organization_id = bound_organization() and entity_type = 'ticket' and entity_id = ${ticketId}::text
-           and (${sees.internal} or details -> 'is_internal' is distinct from 'true')
+           and (${sees.internal} or details -> 'is_internal' is distinct from 'true') and action <> 'ticket.create'
       union all
       select at, 2, lpad(id::text, 19, '0'), case when from_status = to_status then 'ticket.edit' else 'ticket.status' end, null,
              case when from_status = to_status then '{}' else jsonb_build_object('status', jsonb_build_object('from', from_status, 'to', to_status)) end

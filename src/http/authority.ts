@@ -100,6 +100,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
   'PATCH /api/v1/users/:id': ['admin'],
   'DELETE /api/v1/users/:id': ['admin'],
   'GET /api/v1/audit': ['admin', 'operator'],
+  'GET /api/v1/audit/export': ['admin', 'operator'],
 
   'GET /api/v1/jobs': JOB_READERS,
   'POST /api/v1/jobs': JOB_MOVERS,

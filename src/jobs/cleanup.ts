@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { attachmentsDirectory, readConfig } from '#config.ts'
 import { knownStorageKeys } from '#db/attachments.ts'
+import { pruneAudit } from '#db/audit-chain.ts'
 import { bindOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import {
@@ -25,7 +26,7 @@ const JOB_KEEP_DAYS = { done: 7, cancelled: 7, failed: 30 }
 
 const payload = z.strictObject({ events_keep_days: z.int().min(2).max(3_650).optional() })
 
-/** Removes what has served its time: drafts, keys, tokens, finished jobs, old days of the event log. */
+/** Removes what has served its time: drafts, keys, tokens, finished jobs, old days of the log of jobs, audit past its retention. */
 export const cleanup: JobType<z.infer<typeof payload>> = {
   name: 'CLEANUP',
   queue: 'default',
@@ -36,7 +37,8 @@ export const cleanup: JobType<z.infer<typeof payload>> = {
   belongs_to: 'installation',
   async run(job) {
     const organizations = await job.read(organizationIds)
-    const keepDays = job.payload.events_keep_days ?? readConfig().JOB_EVENTS_KEEP_DAYS
+    const { JOB_EVENTS_KEEP_DAYS, AUDIT_KEEP_DAYS: auditDays } = readConfig()
+    const keepDays = job.payload.events_keep_days ?? JOB_EVENTS_KEEP_DAYS
     const orphans = await removeOrphans(job, organizations)
     return {
       kind: 'succeed',
@@ -45,6 +47,7 @@ export const cleanup: JobType<z.infer<typeof payload>> = {
         for (const organization of organizations) await removeTenantRows(tx, organization)
         await removeOldRefreshTokens(tx, BATCH)
         await removeOldSlots(tx, BATCH)
+        await pruneAudit(tx, auditDays, BATCH)
         await removeOldJobs(tx, JOB_KEEP_DAYS, BATCH)
         // Last, because dropping a day locks the log until the transaction ends.
         await turnEventPartitions(tx, PARTITION_DAYS_AHEAD, keepDays)

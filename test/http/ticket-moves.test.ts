@@ -43,7 +43,7 @@ const jobsOf = async (id: string, type: string): Promise<number> =>
   (await database.owner(`select from job_queue where job_type = $2 and $1 in (payload ->> 'ticket_id', payload ->> 'source_id')`, [id, type])).length
 const auditOf = (id: string) =>
   database.owner<{ action: string; actor_id: string; details: Record<string, unknown> }>(
-    `select action, actor_id, details from audit_log where entity_type = 'ticket' and entity_id = $1 order by id`,
+    `select action, actor_id, details from audit_log where entity_type = 'ticket' and entity_id = $1 and action <> 'ticket.create' order by id`,
     [id],
   )
 

@@ -94,7 +94,7 @@ for (const { path, method, operation, name } of operations) {
 
   for (const { name: parameter } of (operation.parameters ?? []).filter((each) => each.in === 'query')) {
     test(`${name} refuses a ${parameter} that is none`, async () => {
-      const free = ['q', 'job_type', 'queue', 'tag'].includes(parameter)
+      const free = ['q', 'job_type', 'queue', 'tag', 'entity_type'].includes(parameter)
       for (const value of free ? ['', '%00', 'x'.repeat(300)] : ['', '%00', 'garbage', '-1', '1e99', '[]', '9'.repeat(40)]) {
         await send(`${parameter}=${value}`, { url: `${url}?${parameter}=${value}` })
       }

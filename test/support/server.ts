@@ -53,7 +53,7 @@ export async function clientOf(app: FastifyInstance, database: Database, role: R
     return {
       status: response.statusCode,
       headers: response.headers,
-      body: response.body === '' ? null : /json/.test(String(response.headers['content-type'])) ? response.json() : response.body,
+      body: response.body === '' ? null : /[/+]json/.test(String(response.headers['content-type'])) ? response.json() : response.body,
     }
   }
   return {

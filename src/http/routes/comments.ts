@@ -6,6 +6,7 @@ import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { findTicket, lockTicket } from '#db/tickets.ts'
 import { once, sendCreated } from '../idempotency.ts'
+import { note } from '../note.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
@@ -38,7 +39,10 @@ export const commentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
         return once(tx, request, tenant, async () => {
           // Before the comment, which locks a part of the ticket's row: two who take that part first would wait for each other.
           if (!isStaff(tenant)) queues = await hearCustomer(tx, { ...tenant, request_id: request.id }, id)
-          return insertComment(tx, { ...request.body, ticket_id: id, author_id: tenant.user_id })
+          const comment = await insertComment(tx, { ...request.body, ticket_id: id, author_id: tenant.user_id })
+          const details = { ticket_id: id, is_internal: comment.is_internal, is_ai_generated: comment.is_ai_generated }
+          await note(tx, request, { action: 'comment.create', entity_type: 'comment', entity_id: comment.id, details })
+          return comment
         })
       })
       notifier.notify(...queues)

@@ -39,14 +39,18 @@ export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
     let queues: string[] = []
     const answer = await inOrganization(database.app, tenant.organization_id, (tx) =>
       once(tx, request, tenant, async () => {
-        const taken = await takeIn(tx, tenant.organization_id, {
-          subject: body.subject,
-          description: body.description,
-          priority: body.priority ?? null,
-          service_id: body.service_id ?? null,
-          tags: [...new Set(body.tags)],
-          requester_id: body.requester_id ?? tenant.user_id,
-        })
+        const taken = await takeIn(
+          tx,
+          { ...tenant, request_id: request.id },
+          {
+            subject: body.subject,
+            description: body.description,
+            priority: body.priority ?? null,
+            service_id: body.service_id ?? null,
+            tags: [...new Set(body.tags)],
+            requester_id: body.requester_id ?? tenant.user_id,
+          },
+        )
         queues = taken.queues
         return taken.ticket
       }),
