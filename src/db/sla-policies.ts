@@ -9,13 +9,21 @@ export type CalendarRow = z.infer<typeof calendarRow>
 /** Minutes by priority; none, or null, where a priority has no target. */
 const minutes = z.partialRecord(z.enum(PRIORITIES), z.number().nullable())
 
+/** The states in which a policy may let the clocks stand still: those in which somebody works on the ticket. */
+export const PAUSING_STATES = ['accepted', 'assigned', 'in_progress', 'waiting_customer'] as const
+
 export const policyRow = z.object({
   id: z.string(),
   name: z.string(),
   calendar_id: z.string().nullable(),
   is_default: z.boolean(),
   first_response_minutes: minutes,
+  next_response_minutes: minutes,
   resolution_minutes: minutes,
+  pause_states: z.array(z.enum(PAUSING_STATES)),
+  reopen_mode: z.enum(['resume', 'new_cycle']),
+  warnings: z.unknown(),
+  escalations: z.unknown(),
   created_at: z.date(),
   updated_at: z.date(),
 })
@@ -28,7 +36,12 @@ interface Page {
 }
 
 const calendarColumns = sql.fragment`id, name, definition, created_at, updated_at`
-const policyColumns = sql.fragment`id, name, calendar_id, is_default, first_response_minutes, resolution_minutes, created_at, updated_at`
+/** Five columns came later than the table and go when the database is taken down to an older version. */
+const policyColumns = sql.fragment`
+  id, name, calendar_id, is_default, first_response_minutes, resolution_minutes, created_at, updated_at,
+  coalesce(to_jsonb(policy) -> 'next_response_minutes', '{}') as next_response_minutes,
+  coalesce(to_jsonb(policy) -> 'pause_states', '["waiting_customer"]') as pause_states, coalesce(to_jsonb(policy) ->> 'reopen_mode', 'resume') as reopen_mode,
+  coalesce(to_jsonb(policy) -> 'warnings', '[]') as warnings, coalesce(to_jsonb(policy) -> 'escalations', '[]') as escalations`
 
 /** Calendars of the bound organisation. */
 export async function listCalendars(db: CommonQueryMethods, { after, limit }: Page): Promise<readonly CalendarRow[]> {
@@ -67,34 +80,40 @@ export async function deleteCalendar(db: CommonQueryMethods, id: string): Promis
 /** Policies of the bound organisation. */
 export async function listPolicies(db: CommonQueryMethods, { after, limit }: Page): Promise<readonly PolicyRow[]> {
   return db.any(sql.type(policyRow)`
-    select ${policyColumns} from sla_policies
+    select ${policyColumns} from sla_policies policy
      where organization_id = bound_organization() and (${after}::text is null or name > ${after}) order by name limit ${limit}`)
 }
 
 export async function findPolicy(db: CommonQueryMethods, id: string): Promise<PolicyRow | null> {
-  return db.maybeOne(sql.type(policyRow)`select ${policyColumns} from sla_policies where id = ${id}`)
+  return db.maybeOne(sql.type(policyRow)`select ${policyColumns} from sla_policies policy where id = ${id}`)
 }
 
-export type NewPolicy = Pick<PolicyRow, 'name' | 'calendar_id' | 'is_default' | 'first_response_minutes' | 'resolution_minutes'>
+export type NewPolicy = Omit<PolicyRow, 'id' | 'created_at' | 'updated_at'>
 
 /** Writes a policy whose targets were checked. */
 export async function insertPolicy(db: CommonQueryMethods, policy: NewPolicy): Promise<PolicyRow> {
   return db.one(sql.type(policyRow)`
-    insert into sla_policies (organization_id, name, calendar_id, is_default, first_response_minutes, resolution_minutes)
-    values (bound_organization(), ${policy.name}, ${policy.calendar_id}::uuid, ${policy.is_default},
-            ${JSON.stringify(policy.first_response_minutes)}::jsonb, ${JSON.stringify(policy.resolution_minutes)}::jsonb)
+    insert into sla_policies as policy (organization_id, name, calendar_id, is_default, first_response_minutes, next_response_minutes, resolution_minutes,
+                                        pause_states, reopen_mode, warnings, escalations)
+    values (bound_organization(), ${policy.name}, ${policy.calendar_id}::uuid, ${policy.is_default}, ${json(policy.first_response_minutes)},
+            ${json(policy.next_response_minutes)}, ${json(policy.resolution_minutes)}, ${states(policy)}, ${policy.reopen_mode},
+            ${json(policy.warnings)}, ${json(policy.escalations)})
     returning ${policyColumns}`)
 }
 
 /** Writes a policy anew. */
 export async function updatePolicy(db: CommonQueryMethods, id: string, policy: NewPolicy): Promise<PolicyRow> {
   return db.one(sql.type(policyRow)`
-    update sla_policies
+    update sla_policies policy
        set name = ${policy.name}, calendar_id = ${policy.calendar_id}::uuid, is_default = ${policy.is_default}, updated_at = now(),
-           first_response_minutes = ${JSON.stringify(policy.first_response_minutes)}::jsonb,
-           resolution_minutes = ${JSON.stringify(policy.resolution_minutes)}::jsonb
+           first_response_minutes = ${json(policy.first_response_minutes)}, next_response_minutes = ${json(policy.next_response_minutes)},
+           resolution_minutes = ${json(policy.resolution_minutes)}, pause_states = ${states(policy)}, reopen_mode = ${policy.reopen_mode},
+           warnings = ${json(policy.warnings)}, escalations = ${json(policy.escalations)}
      where id = ${id} returning ${policyColumns}`)
 }
+
+const json = (value: unknown) => sql.fragment`${JSON.stringify(value)}::jsonb`
+const states = ({ pause_states }: Pick<NewPolicy, 'pause_states'>) => sql.fragment`${sql.array(pause_states, 'text')}::ticket_status[]`
 
 /** There is one default policy: who becomes it takes the place of the one before. */
 export async function clearDefaultPolicy(db: CommonQueryMethods): Promise<void> {
@@ -110,11 +129,8 @@ export async function deletePolicy(db: CommonQueryMethods, id: string): Promise<
   return rowCount
 }
 
-/** The policy whose clocks a ticket has: its own, or the organisation's default. */
-export async function findPolicyOfTicket(db: CommonQueryMethods, ticketId: string): Promise<PolicyRow | null> {
-  return db.maybeOne(sql.type(policyRow)`
-    select ${policyColumns} from sla_policies
-     where organization_id = bound_organization()
-       and id = (select coalesce(ticket.sla_policy_id, (select policy.id from sla_policies policy where policy.organization_id = bound_organization() and policy.is_default))
-                   from tickets ticket where ticket.id = ${ticketId})`)
+/** The ids of the policies that count by a calendar. */
+export async function policiesOfCalendar(db: CommonQueryMethods, calendarId: string): Promise<readonly string[]> {
+  return db.anyFirst(sql.type(z.object({ id: z.string() }))`
+    select id from sla_policies where organization_id = bound_organization() and calendar_id = ${calendarId}`)
 }

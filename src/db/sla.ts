@@ -1,72 +1,12 @@
 import { z } from 'zod'
-import { PRIORITIES } from './job-inputs.ts'
 import type { Priority } from './job-inputs.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
-const instant = z.coerce.date()
-const targets = z.partialRecord(z.enum(PRIORITIES), z.number().positive().nullable())
-
-const slaTicket = z.object({
-  id: z.string(),
-  status: z.string(),
-  priority: z.enum(PRIORITIES),
-  sla_started_at: z.date().nullable(),
-  sla_due_at: z.date().nullable(),
-  resolved_at: z.date().nullable(),
-  time_to_breach_minutes: z.number().nullable(),
-  first_response_minutes: targets.nullable(),
-  resolution_minutes: targets.nullable(),
-  calendar: z.unknown(),
-  transitions: z.array(
-    z.object({ from_status: z.string(), to_status: z.string(), from_priority: z.enum(PRIORITIES), to_priority: z.enum(PRIORITIES), at: instant }),
-  ),
-  messages: z.array(z.object({ is_internal: z.boolean(), is_ai_generated: z.boolean(), from_staff: z.boolean(), at: instant })),
-  breached: z.array(z.string()),
-  now: z.date(),
-})
-/** All that the clocks of one ticket count on. */
-export type SlaTicket = z.infer<typeof slaTicket>
-
-const facts = sql.fragment`
-  select ticket.id, ticket.status, ticket.priority, sla_started_at, sla_due_at, resolved_at, time_to_breach_minutes,
-         policy.first_response_minutes, policy.resolution_minutes, calendar.definition as calendar, now() as now,
-         (select coalesce(jsonb_agg(jsonb_build_object('from_status', from_status, 'to_status', to_status, 'from_priority', from_priority,
-                                                       'to_priority', to_priority, 'at', at) order by transition.id), '[]')
-            from ticket_transitions transition where transition.organization_id = ticket.organization_id and transition.ticket_id = ticket.id) as transitions,
-         (select coalesce(jsonb_agg(jsonb_build_object('is_internal', is_internal, 'is_ai_generated', is_ai_generated,
-                                                       'from_staff', author.role in ('agent', 'manager', 'admin'), 'at', comment.created_at) order by comment.created_at), '[]')
-            from comments comment join users author on author.id = comment.author_id
-           where comment.organization_id = ticket.organization_id and comment.ticket_id = ticket.id) as messages,
-         (select coalesce(array_agg(clock), '{}') from sla_cycles cycle
-           where cycle.organization_id = ticket.organization_id and cycle.ticket_id = ticket.id and breached_at is not null) as breached
-    from tickets ticket
-    left join sla_policies policy on policy.organization_id = ticket.organization_id
-     and case when ticket.sla_policy_id is null then policy.is_default else policy.id = ticket.sla_policy_id end
-    left join sla_calendars calendar on calendar.organization_id = policy.organization_id and calendar.id = policy.calendar_id`
-
-/** The facts of one ticket; null where the bound organisation has no such ticket. */
-export async function readSlaTicket(db: CommonQueryMethods, ticketId: string): Promise<SlaTicket | null> {
-  return db.maybeOne(sql.type(slaTicket)`${facts} where ticket.id = ${ticketId}`)
-}
-
-/** The next tickets whose clock runs, or ended and is not recorded yet; in the order of their ids, after `after`. */
-export async function slaTicketsAfter(db: CommonQueryMethods, after: string, limit: number): Promise<readonly SlaTicket[]> {
-  return db.any(sql.type(slaTicket)`
-    ${facts}
-     where ticket.organization_id = bound_organization() and ticket.id > ${after} and sla_started_at is not null and status <> 'cancelled'
-       and (status not in ('resolved', 'closed')
-            or (resolved_at > now() - interval '30 days' and not exists (
-              select from sla_cycles cycle
-               where cycle.organization_id = ticket.organization_id and cycle.ticket_id = ticket.id and clock = 'resolution' and cycle.fulfilled_at is not null
-                 and cycle.fulfilled_at >= ticket.resolved_at - interval '1 second')))
-     order by ticket.id limit ${limit}`)
-}
-
 /** One cycle of a clock as it stands. */
 export interface SlaCycle {
   ticket_id: string
-  clock: 'first_response' | 'resolution'
+  clock: 'first_response' | 'next_response' | 'resolution'
   cycle: number
   state: string
   priority: Priority
@@ -115,7 +55,7 @@ export async function updateSlaDue(
 /** Whether this database keeps SLA clocks: it does not after it was taken down to an older version. */
 export async function hasSlaClocks(db: CommonQueryMethods): Promise<boolean> {
   return db.oneFirst(sql.type(z.object({ there: z.boolean() }))`
-    select to_regclass('ticket_transitions') is not null and to_regclass('sla_cycles') is not null as there`)
+    select to_regclass('sla_cycles') is not null and to_regclass('sla_checks') is not null as there`)
 }
 
 /** Stops the clocks of a ticket that was cancelled: nothing is due any more. A breach that is recorded stays. */
@@ -134,6 +74,15 @@ export async function updateSlaPrediction(
 ): Promise<void> {
   await db.query(sql.typeAlias('void')`
     update tickets set time_to_breach_minutes = ${prediction.time_to_breach_minutes}, sla_risk_score = ${prediction.risk} where id = ${prediction.ticket_id}`)
+}
+
+/** Writes risks to their tickets. */
+export async function updateSlaRisk(db: CommonQueryMethods, risks: readonly { ticket_id: string; risk: number | null }[]): Promise<void> {
+  if (risks.length === 0) return
+  await db.query(sql.typeAlias('void')`
+    update tickets set sla_risk_score = given.risk
+      from jsonb_to_recordset(${JSON.stringify(risks)}::jsonb) as given (ticket_id uuid, risk real)
+     where tickets.id = given.ticket_id and sla_risk_score is distinct from given.risk`)
 }
 
 const outcomes = z.object({ rows: z.number(), missed: z.number() })

@@ -66,11 +66,13 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
   'GET /api/v1/sla/calendars/:id': STAFF,
   'PATCH /api/v1/sla/calendars/:id': KEEPERS,
   'DELETE /api/v1/sla/calendars/:id': KEEPERS,
+  'POST /api/v1/sla/calendars/:id/preview': KEEPERS,
   'GET /api/v1/sla/policies': STAFF,
   'POST /api/v1/sla/policies': KEEPERS,
   'GET /api/v1/sla/policies/:id': STAFF,
   'PATCH /api/v1/sla/policies/:id': KEEPERS,
   'DELETE /api/v1/sla/policies/:id': KEEPERS,
+  'POST /api/v1/sla/policies/:id/preview': KEEPERS,
 
   'GET /api/v1/kb/categories': TENANTS,
   'POST /api/v1/kb/categories': KEEPERS,

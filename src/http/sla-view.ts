@@ -1,17 +1,15 @@
 import { z } from 'zod'
 import type { CommonQueryMethods } from '#db/pool.ts'
-import { pastOutcomes, readSlaTicket } from '#db/sla.ts'
-import type { SlaTicket } from '#db/sla.ts'
-import { findPolicyOfTicket } from '#db/sla-policies.ts'
+import { listTakenSteps, takenRow } from '#db/sla-steps.ts'
+import { readSlaTicket } from '#db/sla-tickets.ts'
+import type { SlaTicket } from '#db/sla-tickets.ts'
 import { listSlaCycles } from '#db/sla-standings.ts'
 import type { RecordedCycle } from '#db/sla-standings.ts'
-import { intervalsOf, warningsOf } from '#sla/cycles.ts'
-import type { Reading } from '#sla/cycles.ts'
-import { HISTORY_ROWS, riskOf, usedShare } from '#sla/prediction.ts'
+import { intervalsOf } from '#sla/cycles.ts'
+import { readRisk } from '#sla/risk.ts'
+import { stepAt, stepsOf } from '#sla/steps.ts'
 import { minutesToBreach, readTicketClocks } from '#sla/ticket-clocks.ts'
-
-/** The shares of the target, in percent, at which a clock warns. */
-const WARN_PERCENT = [50, 75]
+import type { ClockCycle, TicketClocks } from '#sla/ticket-clocks.ts'
 
 const interval = z.object({ from: z.date(), to: z.date(), counted_seconds: z.number() })
 const cycle = z.object({
@@ -26,10 +24,20 @@ const cycle = z.object({
   breached_at: z.date().nullable(),
   breach_reason: z.enum(['due', 'retroactive']).nullable(),
   fulfilled_at: z.date().nullable(),
-  warnings: z.array(z.object({ percent: z.number(), at: z.date() })),
+  warnings: z.array(z.object({ percent: z.number().optional(), minutes_before: z.number().optional(), at: z.date() })),
+  pauses: z.array(z.object({ from: z.date(), to: z.date().nullable(), reason: z.string() })).describe('Where the clock stood still, and for which status'),
   intervals: z.array(interval).describe('What was counted, and so why the clock stands where it stands'),
 })
 type Cycle = z.infer<typeof cycle>
+
+const term = z.object({
+  from: z.date(),
+  policy_id: z.string(),
+  priority: z.string(),
+  first_response_seconds: z.number().nullable(),
+  next_response_seconds: z.number().nullable(),
+  resolution_seconds: z.number().nullable(),
+})
 
 /** How the clocks of a ticket stand; what concerns no clock by name is said of the resolution. */
 export const ticketSla = z
@@ -42,11 +50,14 @@ export const ticketSla = z
     remaining_seconds: z.number().nullable(),
     breached_at: z.date().nullable(),
     time_to_breach_minutes: z.number().nullable(),
+    next_check_at: z.date().nullable().describe('When something is due next'),
     risk: z.number().nullable().describe('Probability of missing the target'),
     risk_basis: z.string().describe('What the risk was computed from'),
     risk_history_rows: z.number().describe('Past clocks that were asked'),
     cycles: z.array(cycle),
     intervals: z.array(interval),
+    terms: z.array(term).describe('What held from when on: the priority, the policy and its targets'),
+    steps_taken: z.array(takenRow).describe('Breaches, warnings and escalations that were recorded'),
   })
   .meta({ id: 'TicketSla' })
 export type TicketSla = z.infer<typeof ticketSla>
@@ -57,57 +68,48 @@ export async function readTicketSla(db: CommonQueryMethods, ticketId: string): P
   if (!ticket) return null
   const now = ticket.now.getTime()
   const clocks = readTicketClocks(ticket, now)
-  const policy = await findPolicyOfTicket(db, ticketId)
   const recorded = await listSlaCycles(db, ticketId)
-  const cycles = (['first_response', 'resolution'] as const).flatMap((clock) => cyclesOf(clock, clocks[clock], recorded, now))
+  const cycles = cyclesOf(ticket, clocks, recorded, now)
   const resolution = cycles.findLast(({ clock }) => clock === 'resolution')
   const isRunning = resolution !== undefined && resolution.fulfilled_at === null && resolution.state !== 'cancelled'
+  const { risk, basis, rows } = await readRisk(db, ticket, clocks.resolution)
   return {
     ticket_id: ticketId,
-    policy: policy && { id: policy.id, name: policy.name, calendar_id: policy.calendar_id },
+    policy: ticket.policies.get(ticket.policy_id ?? '') ?? null,
     started_at: ticket.sla_started_at,
     due_at: isRunning ? resolution.due_at : null,
     elapsed_seconds: resolution?.elapsed_seconds ?? null,
     remaining_seconds: resolution?.remaining_seconds ?? null,
     breached_at: resolution?.breached_at ?? null,
     time_to_breach_minutes: minutesToBreach(clocks, now),
-    ...(await riskNow(db, ticket, clocks.resolution)),
+    next_check_at: ticket.next_check_at,
+    risk,
+    risk_basis: basis,
+    risk_history_rows: rows,
     cycles,
     intervals: resolution?.intervals ?? [],
+    terms: termsShown(clocks),
+    steps_taken: [...(await listTakenSteps(db, ticketId))],
   }
 }
 
-/** A ticket whose clock does not run has no risk, whatever clocks of its kind did. */
-async function riskNow(
-  db: CommonQueryMethods,
-  ticket: SlaTicket,
-  reading: Reading | null,
-): Promise<Pick<TicketSla, 'risk' | 'risk_basis' | 'risk_history_rows'>> {
-  const hasTarget = ticket.resolution_minutes?.[ticket.priority] != null
-  if (hasTarget && !reading) return { risk: null, risk_basis: 'no_running_clock', risk_history_rows: 0 }
-  const past = await pastOutcomes(db, ticket.priority, usedShare(reading), HISTORY_ROWS)
-  const { risk, basis, rows } = riskOf({ hasTarget, reading }, past)
-  return { risk, risk_basis: basis, risk_history_rows: rows }
+/** The cycles as the facts give them, or where they give none (a cancelled ticket) as they were recorded. A recorded breach stays. */
+function cyclesOf(ticket: SlaTicket, { cycles }: TicketClocks, recorded: readonly RecordedCycle[], now: number): Cycle[] {
+  if (cycles.length === 0)
+    return recorded.map((row) => ({ ...row, remaining_seconds: row.target_seconds - row.elapsed_seconds, warnings: [], pauses: [], intervals: [] }))
+  return cycles.map((cycle) => {
+    const breach = recorded.find((row) => row.clock === cycle.clock && row.cycle === cycle.reading.cycle && row.breached_at !== null)
+    return cycleOf(ticket, cycle, breach, now)
+  })
 }
 
-/** The recorded cycles of a clock, and in the place of the current one how it stands now. A recorded breach stays. */
-function cyclesOf(clock: string, reading: Reading | null, recorded: readonly RecordedCycle[], now: number): Cycle[] {
-  const ofClock = recorded.filter((row) => row.clock === clock)
-  if (!reading || reading.target === null) return ofClock.map(pastCycle)
-  const breach = ofClock.find((row) => row.cycle === reading.cycle && row.breached_at !== null)
-  return [...ofClock.filter((row) => row.cycle < reading.cycle).map(pastCycle), currentCycle(clock, reading, reading.target, breach, now)]
-}
-
-function pastCycle(row: RecordedCycle): Cycle {
-  return { ...row, remaining_seconds: row.target_seconds - row.elapsed_seconds, warnings: [], intervals: [] }
-}
-
-function currentCycle(clock: string, reading: Reading, target: number, breach: RecordedCycle | undefined, now: number): Cycle {
+function cycleOf(ticket: SlaTicket, { clock, reading, target, standstills }: ClockCycle, breach: RecordedCycle | undefined, now: number): Cycle {
   const date = (at: number | null | undefined): Date | null => (at == null ? null : new Date(at))
+  const end = reading.fulfilled_at ?? now
   return {
     clock,
     cycle: reading.cycle,
-    state: reading.state,
+    state: stateOf(reading.state, breach),
     target_seconds: target / 1_000,
     elapsed_seconds: reading.elapsed / 1_000,
     remaining_seconds: (target - reading.elapsed) / 1_000,
@@ -116,11 +118,39 @@ function currentCycle(clock: string, reading: Reading, target: number, breach: R
     breached_at: breach?.breached_at ?? date(reading.breach?.at),
     breach_reason: breach?.breach_reason ?? reading.breach?.reason ?? null,
     fulfilled_at: date(reading.fulfilled_at),
-    warnings: warningsOf(reading, WARN_PERCENT, []).map(({ percent = 0, at }) => ({ percent, at: new Date(at) })),
-    intervals: intervalsOf(reading, reading.fulfilled_at ?? now).map(({ from, to, counted_seconds }) => ({
-      from: new Date(from),
-      to: new Date(to),
-      counted_seconds,
-    })),
+    warnings: warningsOf(ticket, { clock, reading }),
+    pauses: standstills
+      .filter(({ from, to }) => from < end && (to === null || to > reading.counting.start))
+      .toSorted((a, b) => a.from - b.from)
+      .map(({ from, to, reason }) => ({ from: new Date(from), to: date(to), reason })),
+    intervals: intervalsOf(reading, end).map(({ from, to, counted_seconds }) => ({ from: new Date(from), to: new Date(to), counted_seconds })),
   }
+}
+
+/** A breach that is recorded is one, whatever the terms say by now. */
+function stateOf(state: Cycle['state'], breach: RecordedCycle | undefined): Cycle['state'] {
+  if (!breach) return state
+  return state === 'met' ? 'missed' : state === 'running' || state === 'paused' ? 'breached' : state
+}
+
+function warningsOf({ policies, policy_id }: SlaTicket, { clock, reading }: Pick<ClockCycle, 'clock' | 'reading'>): Cycle['warnings'] {
+  const policy = policies.get(policy_id ?? '')
+  const steps = policy ? stepsOf(policy, clock).filter(({ action }) => action === 'warn') : []
+  return steps.flatMap((step) => {
+    const at = stepAt(reading, step)
+    const when = step.percent === undefined ? { minutes_before: step.minutes_before } : { percent: step.percent }
+    return at === null ? [] : [{ ...when, at: new Date(at) }]
+  })
+}
+
+function termsShown({ terms }: TicketClocks): TicketSla['terms'] {
+  const seconds = (target: number | null): number | null => (target === null ? null : target / 1_000)
+  return terms.map(({ at, policy_id, priority, targets }) => ({
+    from: new Date(at),
+    policy_id,
+    priority,
+    first_response_seconds: seconds(targets.first_response),
+    next_response_seconds: seconds(targets.next_response),
+    resolution_seconds: seconds(targets.resolution),
+  }))
 }

@@ -1,28 +1,38 @@
 import { z } from 'zod'
 import { Breather } from '#ai/breather.ts'
-import { readSlaTicket, slaTicketsAfter, updateSlaDue, upsertSlaCycles } from '#db/sla.ts'
-import type { SlaCycle, SlaTicket } from '#db/sla.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
+import { updateSlaDue, updateSlaRisk, upsertSlaCycles } from '#db/sla.ts'
+import { dueChecks, planChecks, refreshMinutesToBreach } from '#db/sla-checks.ts'
+import { readSlaTicket, slaTicketsAfter } from '#db/sla-tickets.ts'
+import type { SlaTicket } from '#db/sla-tickets.ts'
 import { metrics } from '#metrics.ts'
-import { cyclesOf, minutesToBreach, readTicketClocks } from '#sla/ticket-clocks.ts'
-import type { JobType, RunningJob } from './job-type.ts'
+import { checkTicket } from '#sla/check.ts'
+import type { Finding } from '#sla/check.ts'
+import { readRisk } from '#sla/risk.ts'
+import { newJob } from './job-type.ts'
+import type { JobType, Outcome, RunningJob } from './job-type.ts'
+import { carryOut } from './sla-steps.ts'
 import { TICKET_BACKOFF } from './ticket-job.ts'
 
 const PAGE = 200
-/** Far from its due time a ticket's figure may be this old, so that waiting tickets are not rewritten every minute. */
-const FIGURE_STEP_MINUTES = 5
-const NEAR_MINUTES = 60
 const FIRST_ID = '00000000-0000-0000-0000-000000000000'
+/** Checks that are due until then are enqueued by a tick, each for its own instant; more than a tick is apart from the next. */
+const TICK_SECONDS = 90
+/** What is due beyond these waits for the next tick. */
+const TICK_CHECKS_MAX = 10_000
+/** Minutes to breach are brought up to date every minute where they are few, and every so many minutes everywhere. */
+const NEAR_MINUTES = 120
+const FAR_STEP_MINUTES = 5
+const FAR_MINUTES = 6 * 366 * 24 * 60
 
 const payload = z.strictObject({ ticket_id: z.uuid().optional() })
 type Payload = z.infer<typeof payload>
 
-interface Standing {
-  ticket_id: string
-  due_at: Date | null
-  time_to_breach_minutes: number | null
-}
-
-/** Reads every running clock of the organisation (or one ticket's), plans it anew, and records breaches and ended cycles. */
+/**
+ * Looks at the clocks of one ticket at the time at which something is due there: records breaches and ended cycles, warns,
+ * escalates, and plans the next look. Without a ticket it plans every open clock of the organisation anew; without an
+ * organisation it is the tick that enqueues the checks that come due until the next one.
+ */
 export const slaCheck: JobType<Payload> = {
   name: 'SLA_CHECK',
   queue: 'default',
@@ -30,40 +40,88 @@ export const slaCheck: JobType<Payload> = {
   max_attempts: 3,
   timeout_ms: 300_000,
   backoff: TICKET_BACKOFF,
-  belongs_to: 'organization',
-  async run(job) {
-    const cycles: SlaCycle[] = []
-    const standings: Standing[] = []
-    const breaches: { clock: string; late_seconds: number }[] = []
-    const breather = new Breather()
-    let checked = 0
-    for await (const ticket of ticketsOf(job)) {
-      const now = ticket.now.getTime()
-      const clocks = readTicketClocks(ticket, now)
-      const rows = cyclesOf(ticket, clocks)
-      checked += 1
-      cycles.push(...rows)
-      for (const { clock, breached_at } of rows) {
-        if (breached_at && !ticket.breached.includes(clock)) breaches.push({ clock, late_seconds: (now - breached_at.getTime()) / 1_000 })
-      }
-      const due = clocks.resolution?.due ?? null
-      const standing = { ticket_id: ticket.id, due_at: due === null ? null : new Date(due), time_to_breach_minutes: minutesToBreach(clocks, now) }
-      if (clocks.resolution && isNews(ticket, standing)) standings.push(standing)
-      if (breather.due) await breather.pause(job.signal)
-    }
-    return {
-      kind: 'succeed',
-      result: { checked, breached: breaches.length },
-      writes: async (tx) => {
-        await upsertSlaCycles(tx, cycles)
-        await updateSlaDue(tx, standings)
-        for (const { clock, late_seconds } of breaches) {
-          metrics.slaBreaches.inc({ clock })
-          metrics.slaLateness.observe(Math.max(0, late_seconds))
-        }
-      },
-    }
-  },
+  belongs_to: 'either',
+  run: (job) => (job.organization_id === null ? tick(job) : check(job, job.organization_id)),
+}
+
+async function check(job: RunningJob<Payload>, organizationId: string): Promise<Outcome> {
+  const tickets = new Map<string, SlaTicket>()
+  const findings: { ticket: SlaTicket; finding: Finding }[] = []
+  const breather = new Breather()
+  for await (const ticket of ticketsOf(job)) {
+    const now = ticket.now.getTime()
+    tickets.set(ticket.id, ticket)
+    findings.push({ ticket, finding: checkTicket(ticket, now) })
+    if (ticket.next_check_at) metrics.slaLateness.observe(Math.max(0, (now - ticket.next_check_at.getTime()) / 1_000))
+    if (breather.due) await breather.pause(job.signal)
+  }
+  const risks = await risksOf(job, findings)
+  const steps = findings.flatMap(({ finding }) => finding.steps)
+  return {
+    kind: 'succeed',
+    result: { checked: findings.length, breached: steps.filter(({ action }) => action === 'breach').length },
+    writes: async (tx) => {
+      await upsertSlaCycles(
+        tx,
+        findings.flatMap(({ finding }) => finding.cycles),
+      )
+      await updateSlaDue(
+        tx,
+        findings.filter(({ finding, ticket }) => finding.clocks.resolution || ticket.sla_due_at).map(({ finding }) => finding.standing),
+      )
+      await updateSlaRisk(tx, risks)
+      await carryOut(tx, organizationId, (id) => tickets.get(id)!, steps)
+      await planChecks(
+        tx,
+        findings.map(({ ticket, finding }) => ({ ticket_id: ticket.id, next_check_at: finding.next_check_at, check_version: ticket.check_version })),
+      )
+      await enqueueJobs(tx, soonOf(organizationId, findings))
+    },
+  }
+}
+
+/** The tick that would enqueue a check that is due before the next one may be over already. */
+function soonOf(organizationId: string, findings: readonly { ticket: SlaTicket; finding: Finding }[]) {
+  return findings.flatMap(({ ticket, finding: { next_check_at, steps } }) => {
+    const raises = steps.some(({ action }) => action === 'raise_priority')
+    const delay_ms = raises ? 0 : next_check_at === null ? Number.POSITIVE_INFINITY : next_check_at.getTime() - ticket.now.getTime()
+    return delay_ms > TICK_SECONDS * 1_000 ? [] : [checkAt(organizationId, ticket.id, raises ? ticket.now : next_check_at!, Math.max(0, delay_ms))]
+  })
+}
+
+/** One check for one instant, however often it is planned. */
+function checkAt(organizationId: string, ticketId: string, at: Date, delayMs: number) {
+  return newJob(slaCheck, organizationId, { ticket_id: ticketId }, { delay_ms: delayMs, unique_key: `${ticketId} ${at.toISOString()}` })
+}
+
+async function tick(job: RunningJob<Payload>): Promise<Outcome> {
+  const due = await job.read((db) => dueChecks(db, TICK_SECONDS, TICK_CHECKS_MAX))
+  const everywhere = new Date().getUTCMinutes() % FAR_STEP_MINUTES === 0
+  return {
+    kind: 'succeed',
+    result: { due: due.length, overdue: due.filter(({ delay_ms }) => delay_ms === 0).length },
+    writes: async (tx) => {
+      await enqueueJobs(
+        tx,
+        due.map(({ organization_id, ticket_id, next_check_at, delay_ms }) => checkAt(organization_id, ticket_id, next_check_at, delay_ms)),
+      )
+      await refreshMinutesToBreach(tx, everywhere ? FAR_MINUTES : NEAR_MINUTES)
+    },
+  }
+}
+
+/** For one ticket, whose check comes each time the risk has something new to go by; a whole organisation's are left to theirs. */
+async function risksOf(
+  job: RunningJob<Payload>,
+  findings: readonly { ticket: SlaTicket; finding: Finding }[],
+): Promise<{ ticket_id: string; risk: number | null }[]> {
+  if (job.payload.ticket_id === undefined) return []
+  return Promise.all(
+    findings.map(async ({ ticket, finding }) => ({
+      ticket_id: ticket.id,
+      risk: (await job.read((db) => readRisk(db, ticket, finding.clocks.resolution))).risk,
+    })),
+  )
 }
 
 async function* ticketsOf(job: RunningJob<Payload>): AsyncGenerator<SlaTicket> {
@@ -79,11 +137,4 @@ async function* ticketsOf(job: RunningJob<Payload>): AsyncGenerator<SlaTicket> {
     if (page.length < PAGE) return
     after = page.at(-1)!.id
   }
-}
-
-function isNews(ticket: SlaTicket, { due_at, time_to_breach_minutes: minutes }: Standing): boolean {
-  if (ticket.sla_due_at?.getTime() !== due_at?.getTime()) return true
-  const shown = ticket.time_to_breach_minutes
-  if (minutes === null || shown === null) return minutes !== shown
-  return Math.abs(minutes - shown) >= (minutes <= NEAR_MINUTES ? 1 : FIGURE_STEP_MINUTES)
 }

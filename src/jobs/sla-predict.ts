@@ -1,5 +1,6 @@
-import { pastOutcomes, readSlaTicket, updateSlaPrediction } from '#db/sla.ts'
-import { HISTORY_ROWS, riskOf, usedShare } from '#sla/prediction.ts'
+import { updateSlaPrediction } from '#db/sla.ts'
+import { readSlaTicket } from '#db/sla-tickets.ts'
+import { readRisk } from '#sla/risk.ts'
 import { minutesToBreach, readTicketClocks } from '#sla/ticket-clocks.ts'
 import { PermanentFailure } from './job-type.ts'
 import type { JobType } from './job-type.ts'
@@ -21,8 +22,9 @@ export const slaPredict: JobType<TicketPayload> = {
     if (!ticket) throw new PermanentFailure(`the organisation has no ticket ${ticket_id}`)
     const now = ticket.now.getTime()
     const clocks = readTicketClocks(ticket, now)
-    const past = await job.read((db) => pastOutcomes(db, ticket.priority, usedShare(clocks.resolution), HISTORY_ROWS))
-    const { risk, basis, rows } = riskOf({ hasTarget: ticket.resolution_minutes?.[ticket.priority] != null, reading: clocks.resolution }, past)
+    const read = await job.read((db) => readRisk(db, ticket, clocks.resolution))
+    // Of a clock that has yet to begin nothing is used up.
+    const { risk, basis, rows } = read.basis === 'no_running_clock' && ticket.sla_started_at === null ? { ...read, risk: 0 } : read
     const time_to_breach_minutes = minutesToBreach(clocks, now)
     return {
       kind: 'succeed',

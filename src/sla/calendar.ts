@@ -55,7 +55,7 @@ export const HORIZON_DAYS = 40 * 366
 export class Calendar {
   readonly #definition: CalendarDefinition
   readonly #holidays: ReadonlySet<string>
-  readonly #days = new Map<string, Span[]>()
+  readonly #days = new Map<string, { start: number; spans: Span[] }>()
 
   constructor(definition: CalendarDefinition) {
     this.#definition = definition
@@ -80,16 +80,23 @@ export class Calendar {
     if (to <= from) return
     let date = Temporal.Instant.fromEpochMilliseconds(Math.floor(from)).toZonedDateTimeISO(this.#definition.tz).toPlainDate().subtract({ days: 1 })
     const last = Temporal.Instant.fromEpochMilliseconds(Math.ceil(to)).toZonedDateTimeISO(this.#definition.tz).toPlainDate()
+    // A zone that leaves out a whole date has its hours fall into the next one: a span is told once no later date can come before it.
+    let waiting: Span[] = []
     for (; Temporal.PlainDate.compare(date, last) <= 0; date = date.add({ days: 1 })) {
-      for (const span of this.#day(date)) {
-        const clipped = { from: Math.max(span.from, from), to: Math.min(span.to, to) }
-        if (clipped.from < clipped.to) yield clipped
-      }
+      const { start, spans } = this.#day(date)
+      yield* clip(
+        waiting.filter((span) => span.from < start),
+        from,
+        to,
+      )
+      const late = waiting.filter((span) => span.from >= start)
+      waiting = late.length === 0 ? spans : [...late, ...spans].toSorted((a, b) => a.from - b.from)
     }
+    yield* clip(waiting, from, to)
   }
 
   /** Instants of one local date; kept, because the same dates are asked for by every ticket. */
-  #day(date: Temporal.PlainDate): Span[] {
+  #day(date: Temporal.PlainDate): { start: number; spans: Span[] } {
     const key = date.toString()
     const known = this.#days.get(key)
     if (known) return known
@@ -99,8 +106,9 @@ export class Calendar {
       .map(([open, close]) => ({ from: this.#instant(date, open), to: this.#instant(date, close) }))
       .filter((span) => span.from < span.to)
       .toSorted((a, b) => a.from - b.from)
-    this.#days.set(key, spans)
-    return spans
+    const day = { start: this.#instant(date, '00:00'), spans }
+    this.#days.set(key, day)
+    return day
   }
 
   /** A boundary inside a skipped or repeated hour is read as Temporal's `compatible`. */
@@ -109,6 +117,13 @@ export class Calendar {
     const [day, rest] = seconds === 86_400 ? [date.add({ days: 1 }), 0] : [date, seconds]
     const wall = day.toPlainDateTime().add({ seconds: rest })
     return wall.toZonedDateTime(this.#definition.tz, { disambiguation: 'compatible' }).epochMilliseconds
+  }
+}
+
+function* clip(spans: readonly Span[], from: number, to: number): Generator<Span> {
+  for (const span of spans) {
+    const clipped = { from: Math.max(span.from, from), to: Math.min(span.to, to) }
+    if (clipped.from < clipped.to) yield clipped
   }
 }
 

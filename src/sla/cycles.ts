@@ -52,7 +52,8 @@ export function readCycles(history: History, now: number): Reading[] {
   return [readCycle(history, solved_at, 1, solved_at), readCycle(second, now, 2, null)]
 }
 
-function readCycle(history: History, now: number, cycle: number, fulfilledAt: number | null): Reading {
+/** Reads one cycle, which began with `start` and ended with its fulfilment where there is one. Pure. */
+export function readCycle(history: Pick<History, 'start' | 'terms' | 'pauses'>, now: number, cycle: number, fulfilledAt: number | null): Reading {
   const until = Math.min(now, fulfilledAt ?? now)
   const term = history.terms.findLast(({ at }) => at <= until) ?? history.terms[0]!
   const counting = { calendar: term.calendar, start: history.start, pauses: history.pauses }
@@ -74,7 +75,7 @@ function readCycle(history: History, now: number, cycle: number, fulfilledAt: nu
 }
 
 /** The first breach, which no later change takes back. One that a change makes lies at the change, not before it. */
-function breachOf(history: History, until: number, fulfilledAt: number | null): Breach | null {
+function breachOf(history: Pick<History, 'start' | 'terms' | 'pauses'>, until: number, fulfilledAt: number | null): Breach | null {
   for (const [index, { at, target, calendar }] of history.terms.entries()) {
     if (target === null) continue
     const begins = index === 0 ? history.start : Math.max(at, history.start)

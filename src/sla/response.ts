@@ -10,25 +10,29 @@ export interface Owed {
   fulfilled_at: number | null
 }
 
-/** First response: owed from `start`, given by the first public message of a human agent and by nothing else. */
+/**
+ * First response: owed from `start`, given by the first public message of a human agent and by nothing else. One that
+ * came before the clock began fulfils it as it begins.
+ */
 export function firstResponse(start: number, said: readonly Utterance[]): Owed {
-  const reply = inOrder(said).find(({ kind, at }) => kind === 'public_reply' && at >= start)
-  return { start, fulfilled_at: reply?.at ?? null }
+  const reply = inOrder(said).find(({ kind }) => kind === 'public_reply')
+  return { start, fulfilled_at: reply ? Math.max(start, reply.at) : null }
 }
 
 /**
  * Next response: owed from the oldest unanswered customer message once the first response was given; later messages do
- * not reset it. The last one that was owed, or null where none ever was.
+ * not reset it. Every one that was owed, the first one first.
  */
-export function nextResponse(said: readonly Utterance[]): Owed | null {
-  let owed = null as Owed | null
+export function nextResponses(said: readonly Utterance[]): Owed[] {
+  const owed: Owed[] = []
   let answered = false
   for (const { kind, at } of inOrder(said)) {
+    const open = owed.at(-1)?.fulfilled_at === null ? owed.at(-1)! : null
     if (kind === 'public_reply') {
       answered = true
-      if (owed && owed.fulfilled_at === null) owed = { ...owed, fulfilled_at: at }
+      if (open) open.fulfilled_at = at
     }
-    if (kind === 'customer_message' && answered && (!owed || owed.fulfilled_at !== null)) owed = { start: at, fulfilled_at: null }
+    if (kind === 'customer_message' && answered && !open) owed.push({ start: at, fulfilled_at: null })
   }
   return owed
 }

@@ -17,7 +17,7 @@ test('every kind of job that a ticket or a schedule causes is registered, and it
   for (const name of TICKET_JOB_TYPES) jobTypes.get(name)!.payload.parse({ ticket_id: randomUUID() })
   for (const { job_type, payload, per_organization } of SCHEDULES) {
     jobTypes.get(job_type)!.payload.parse(payload)
-    assert.equal(jobTypes.get(job_type)!.belongs_to, per_organization ? 'organization' : 'installation')
+    assert.notEqual(jobTypes.get(job_type)!.belongs_to, per_organization ? 'installation' : 'organization')
   }
 })
 

@@ -12,6 +12,7 @@ import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { uuidParams } from '../shapes.ts'
+import { recheckClocks } from '../sla-replan.ts'
 import { moveTicket } from '../ticket-change.ts'
 import type { Author } from '../ticket-change.ts'
 import { isStaff, viewerOf } from '../ticket-view.ts'
@@ -35,13 +36,15 @@ export const commentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
       if (request.body.is_internal && !isStaff(tenant)) throw refusal(403, 'Only staff may comment internally.')
       let queues: string[] = []
       const answer = await inOrganization(database.app, tenant.organization_id, async (tx) => {
-        if (!(await findTicket(tx, viewerOf(tenant), id))) throw notFound('ticket')
+        const ticket = await findTicket(tx, viewerOf(tenant), id)
+        if (!ticket) throw notFound('ticket')
         return once(tx, request, tenant, async () => {
           // Before the comment, which locks a part of the ticket's row: two who take that part first would wait for each other.
           if (!isStaff(tenant)) queues = await hearCustomer(tx, { ...tenant, request_id: request.id }, id)
           const comment = await insertComment(tx, { ...request.body, ticket_id: id, author_id: tenant.user_id })
           const details = { ticket_id: id, is_internal: comment.is_internal, is_ai_generated: comment.is_ai_generated }
           await note(tx, request, { action: 'comment.create', entity_type: 'comment', entity_id: comment.id, details })
+          if (!comment.is_internal) queues = [...queues, ...(await recheckClocks(tx, tenant.organization_id, ticket))]
           return comment
         })
       })

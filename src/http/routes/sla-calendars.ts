@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { inOrganization } from '#db/pool.ts'
-import { deleteCalendar, findCalendar, insertCalendar, listCalendars, updateCalendar } from '#db/sla-policies.ts'
+import { deleteCalendar, findCalendar, insertCalendar, listCalendars, policiesOfCalendar, updateCalendar } from '#db/sla-policies.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
@@ -9,6 +9,7 @@ import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { uuidParams } from '../shapes.ts'
+import { previewSchema, previewTerms } from '../sla-preview.ts'
 import { replanClocks } from '../sla-replan.ts'
 import { calendarSchema, checkDefinition, newCalendar } from '../sla-shapes.ts'
 
@@ -81,6 +82,25 @@ export const slaCalendarRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app
       notifier.notify(...queues)
       return calendar
     },
+  )
+
+  app.post(
+    '/sla/calendars/:id/preview',
+    {
+      schema: {
+        summary: 'What other hours or holidays would do to the clocks that are open; nothing is changed',
+        tags,
+        params: uuidParams,
+        body: newCalendar.pick({ definition: true }),
+        response: { 200: previewSchema },
+      },
+    },
+    (request) =>
+      inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+        const calendar = checkDefinition(request.body.definition)
+        if (!(await findCalendar(tx, request.params.id))) throw notFound('calendar')
+        return previewTerms(tx, await policiesOfCalendar(tx, request.params.id), (before) => ({ ...before, calendar }))
+      }),
   )
 
   app.delete(

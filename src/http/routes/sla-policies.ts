@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { inOrganization } from '#db/pool.ts'
-import { clearDefaultPolicy, deletePolicy, findPolicy, insertPolicy, listPolicies, updatePolicy } from '#db/sla-policies.ts'
+import { clearDefaultPolicy, deletePolicy, findCalendar, findPolicy, insertPolicy, listPolicies, updatePolicy } from '#db/sla-policies.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
@@ -9,8 +9,9 @@ import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { uuidParams } from '../shapes.ts'
+import { previewSchema, previewTerms } from '../sla-preview.ts'
 import { replanClocks } from '../sla-replan.ts'
-import { checkTargets, newPolicy, policyEdit, policySchema } from '../sla-shapes.ts'
+import { checkRules, newPolicy, policyEdit, policySchema } from '../sla-shapes.ts'
 
 const nameQuery = z.strictObject({ limit: limitQuery, cursor: cursorOf(z.tuple([z.string()])) })
 
@@ -42,7 +43,7 @@ export const slaPolicyRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, 
       let queues: string[] = []
       const answer = await inOrganization(database.app, tenant.organization_id, (tx) =>
         once(tx, request, tenant, async () => {
-          const wanted = { ...request.body, ...targetsOf(request.body) }
+          const wanted = { ...request.body, ...checkRules(request.body) }
           if (wanted.is_default) await clearDefaultPolicy(tx)
           const policy = await insertPolicy(tx, wanted)
           await note(tx, request, { action: 'sla_policy.create', entity_type: 'sla_policy', entity_id: policy.id, details: policy })
@@ -72,13 +73,35 @@ export const slaPolicyRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, 
         if (!before) throw notFound('policy')
         const wanted = { ...before, ...request.body }
         if (wanted.is_default && !before.is_default) await clearDefaultPolicy(tx)
-        const policy = await updatePolicy(tx, before.id, { ...wanted, ...targetsOf(wanted) })
+        const policy = await updatePolicy(tx, before.id, { ...wanted, ...checkRules(wanted) })
         await note(tx, request, { action: 'sla_policy.update', entity_type: 'sla_policy', entity_id: policy.id, details: { from: before, to: policy } })
         return { policy, queues: await replanClocks(tx, organization_id) }
       })
       notifier.notify(...queues)
       return policy
     },
+  )
+
+  app.post(
+    '/sla/policies/:id/preview',
+    {
+      schema: {
+        summary: 'What a change of a policy would do to the clocks that are open; nothing is changed',
+        tags,
+        params: uuidParams,
+        body: policyEdit,
+        response: { 200: previewSchema },
+      },
+    },
+    (request) =>
+      inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+        const before = await findPolicy(tx, request.params.id)
+        if (!before) throw notFound('policy')
+        const wanted = { ...before, ...request.body }
+        const calendar = wanted.calendar_id === null ? null : await findCalendar(tx, wanted.calendar_id)
+        if (wanted.calendar_id !== null && !calendar) throw notFound('calendar')
+        return previewTerms(tx, [before.id], () => ({ ...wanted, ...checkRules(wanted), calendar: calendar?.definition ?? null }))
+      }),
   )
 
   app.delete(
@@ -95,8 +118,3 @@ export const slaPolicyRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, 
     },
   )
 }
-
-const targetsOf = (given: { first_response_minutes: unknown; resolution_minutes: unknown }) => ({
-  first_response_minutes: checkTargets(given.first_response_minutes, 'first_response_minutes'),
-  resolution_minutes: checkTargets(given.resolution_minutes, 'resolution_minutes'),
-})
