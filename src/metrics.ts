@@ -85,4 +85,25 @@ export const metrics = {
   }),
   aiDecisions: new Counter({ name: 'atum_ai_decisions_total', help: 'What agents did with suggestions', labelNames: ['field', 'decision'], registers }),
   eventLoopLag: new Gauge({ name: 'atum_event_loop_lag_seconds', help: '99th percentile of the event loop delay since the last reading', registers }),
+  residentMemory: new Gauge({
+    name: 'process_resident_memory_bytes',
+    help: 'Memory of the process that is in RAM',
+    registers,
+    collect() {
+      this.set(process.memoryUsage.rss())
+    },
+  }),
+  cpu: new Counter({
+    name: 'process_cpu_seconds_total',
+    help: 'Processor time of the process',
+    registers,
+    collect() {
+      const { user, system } = process.cpuUsage()
+      this.reset()
+      this.inc((user + system) / 1e6)
+    },
+  }),
+  startedAt: new Gauge({ name: 'process_start_time_seconds', help: 'When the process started, as a unix time', registers }),
 } as const
+
+metrics.startedAt.set(performance.timeOrigin / 1_000)

@@ -44,7 +44,7 @@ async function work({ json }: { json?: boolean }): Promise<void> {
   database = await whenReachable(open, stop.asked, log)
   if (!database) process.exit(0)
   const starting = startWorker({ config, database, directUrl: serviceUrls(config.DATABASE_DIRECT_URL ?? ownerUrl).system, log })
-  const metricsUrl = await serveWorkerMetrics(config)
+  const metricsUrl = await serveWorkerMetrics(config, database)
   worker = await Promise.race([starting, whenAborted(stop.asked)])
   // Asked to stop before it could register, because the database is away: it holds nothing.
   if (!worker) process.exit(0)

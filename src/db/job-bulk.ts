@@ -8,6 +8,7 @@ import { recordMoves } from './job-records.ts'
 import { NO_TENANT } from './jobs.ts'
 import type { StandingRow } from './jobs.ts'
 import { sql } from './sql.ts'
+import { countWhenCommitted } from './transition-counts.ts'
 import type { CommonQueryMethods, DatabaseTransactionConnection } from './pool.ts'
 
 /** Which jobs to move: those that the filter fits, in one of these states, among these ids where they are given. */
@@ -56,6 +57,10 @@ export async function moveJobs(
   const moved = await recordMoves(
     tx,
     wanted.filter(({ row }) => row.locked_by === null).map(({ move }) => move),
+  )
+  countWhenCommitted(
+    tx,
+    wanted.flatMap(({ row, move }) => (moved.has(row.id) ? move.transitions.map(({ event, from, to }) => ({ job_type: row.job_type, event, from, to })) : [])),
   )
   return { moved: [...moved], requested, queues: new Set(rows.filter((row) => moved.has(row.id)).map((row) => row.queue)) }
 }

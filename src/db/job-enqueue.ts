@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { NO_TENANT } from './jobs.ts'
 import { sql } from './sql.ts'
+import { countWhenCommitted } from './transition-counts.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 /** A job to enqueue. `delay_ms` counts from the transaction's time. */
@@ -98,5 +99,9 @@ export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[
     select wanted.ordinal, queued.id from queued join wanted using (id)`)
   const ids: (number | null)[] = jobs.map(() => null)
   for (const row of rows) ids[row.ordinal - 1] = row.id
+  countWhenCommitted(
+    db,
+    rows.map((row) => ({ job_type: jobs[row.ordinal - 1]!.job_type, event: 'ENQUEUE', from: '', to: 'queued' })),
+  )
   return ids
 }

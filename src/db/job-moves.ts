@@ -2,6 +2,7 @@ import type { JobEvent } from '#machines/job.ts'
 import { eventsIn, nextJob } from '#machines/job-step.ts'
 import type { JobStanding } from '#machines/job-step.ts'
 import { recordMoves } from './job-records.ts'
+import { countWhenCommitted } from './transition-counts.ts'
 import { lockJob, requestCancel, standingOf, uniqueKeyIsTaken } from './jobs.ts'
 import type { Move } from './job-records.ts'
 import type { StandingRow } from './jobs.ts'
@@ -54,5 +55,9 @@ export async function moveJob(tx: DatabaseTransactionConnection, id: number, eve
   }
   if (event.type === 'REQUEUE' && (await uniqueKeyIsTaken(tx, id))) return { kind: 'refused', state: row.status, allowed_events: [] }
   await recordMoves(tx, [move])
+  countWhenCommitted(
+    tx,
+    move.transitions.map(({ event, from, to }) => ({ job_type: row.job_type, event, from, to })),
+  )
   return { kind: 'moved', standing: move.standing }
 }

@@ -43,7 +43,7 @@ const typeParsers = [
 async function openPool(url: string, { size, name }: PoolOptions): Promise<DatabasePool> {
   const address = new URL(url)
   address.searchParams.set('application_name', name)
-  return createPool(address.href, {
+  const pool = await createPool(address.href, {
     driverFactory: createPgDriverFactory(),
     interceptors: [parseRows],
     typeParsers,
@@ -59,6 +59,28 @@ async function openPool(url: string, { size, name }: PoolOptions): Promise<Datab
     // The default, DISCARD ALL, costs 0.4 ms a query. Nothing here leaves session state behind: every setting is transaction-local.
     resetConnection: async () => {},
   })
+  return { ...pool, transaction: (work, retries) => transactionWithHooks(pool, work, retries) }
+}
+
+/** What is to happen when a transaction has committed. */
+const hooks = new WeakMap<object, (() => void)[]>()
+
+/** Runs `work` once the transaction of `db` has committed; at once where `db` is in none. What is rolled back runs nothing. */
+export function afterCommit(db: CommonQueryMethods, work: () => void): void {
+  const waiting = hooks.get(db)
+  if (waiting) waiting.push(work)
+  else work()
+}
+
+async function transactionWithHooks<T>(pool: DatabasePool, work: (tx: DatabaseTransactionConnection) => Promise<T>, retries?: number): Promise<T> {
+  let waiting: (() => void)[] = []
+  const result = await pool.transaction((tx) => {
+    // Anew for each try: a transaction that is retried has done nothing before.
+    hooks.set(tx, (waiting = []))
+    return work(tx)
+  }, retries)
+  for (const hook of waiting) hook()
+  return result
 }
 
 /** Opens the pools of both roles. */

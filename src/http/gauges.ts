@@ -9,6 +9,7 @@ import { jobTypes, QUEUES } from '#jobs/registry.ts'
 import type { Logger } from '#log.ts'
 import { JOB_STATES } from '#machines/job.ts'
 import { metrics } from '#metrics.ts'
+import { showPools } from '#pool-gauges.ts'
 
 /** A scrape shows a reading that is never older than 15 s: it is taken every 10 s, and may itself take 2 s. */
 const EVERY_MS = 10_000
@@ -38,7 +39,7 @@ export function startGauges(database: Database, log: Logger): GaugeReading {
     ready: async () => {
       first ??= refresh()
       await Promise.race([first, pause(PATIENCE_MS, undefined, { ref: false })])
-      readPools(database)
+      showPools(database)
       metrics.eventLoopLag.set(loop.percentile(99) / 1e9)
       loop.reset()
     },
@@ -81,13 +82,3 @@ function showDepths(counts: readonly JobCount[]): void {
     if (job_type === 'RAG_INDEX') metrics.ragQueueDepth.inc({ status }, jobs)
   }
 }
-
-function readPools(database: Database): void {
-  const states = [database.app.state(), database.system.state()]
-  metrics.poolConnections.set({ state: 'acquired' }, sum(states.map((state) => state.acquiredConnections)))
-  metrics.poolConnections.set({ state: 'idle' }, sum(states.map((state) => state.idleConnections)))
-  metrics.poolConnections.set({ state: 'pending' }, sum(states.map((state) => state.pendingConnections)))
-  metrics.poolConnections.set({ state: 'waiting' }, sum(states.map((state) => state.waitingClients)))
-}
-
-const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0)

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { metrics } from '#metrics.ts'
 import { ruleOf } from '../authority.ts'
 import { refusal } from '../refusal.ts'
 import type { AccessTokens, Identity } from '../tokens.ts'
@@ -22,7 +23,11 @@ export function requireAuthority(app: FastifyInstance, tokens: AccessTokens): vo
     const rule = ruleOf(request.method, request.routeOptions.url ?? '') ?? []
     if (rule === 'anyone') return
     request.identity = await identify(request, tokens)
-    if (!rule.includes(request.identity.role)) throw refusal(403, 'Your role may not do this.')
+    if (!rule.includes(request.identity.role)) {
+      // Only somebody of an organisation may, and this is an operator.
+      if (request.identity.organization_id === null) metrics.contextMissing.inc({ endpoint: request.routeOptions.url ?? 'unmatched' })
+      throw refusal(403, 'Your role may not do this.')
+    }
   })
 }
 
