@@ -1,4 +1,5 @@
 import type { Role } from '#db/users.ts'
+import { withOldPaths } from './old-paths.ts'
 
 const CUSTOMERS = ['customer_user', 'customer_admin'] as const
 const STAFF = ['agent', 'manager', 'admin'] as const
@@ -12,7 +13,7 @@ const JOB_MOVERS = ['admin', 'operator'] as const
 export type Rule = readonly Role[] | 'anyone'
 
 /** Role by route, as lists of what is allowed. A route that is not here is not served: the server refuses to start with it. */
-export const AUTHORITY: Readonly<Record<string, Rule>> = {
+export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'GET /health': 'anyone',
   'GET /api/v1/health': 'anyone',
   'GET /livez': 'anyone',
@@ -42,6 +43,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
   'POST /api/v1/tickets/:id/assign': STAFF,
   'POST /api/v1/tickets/:id/status': STAFF,
   'GET /api/v1/tickets/:id/history': TENANTS,
+  'GET /api/v1/tickets/:id/digest': STAFF,
   'GET /api/v1/tickets/:id/comments': TENANTS,
   'POST /api/v1/tickets/:id/comments': TENANTS,
   'PUT /api/v1/tickets/:id/presence': STAFF,
@@ -127,7 +129,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = {
   'GET /api/v1/queues/history': JOB_READERS,
   'GET /api/v1/dead-letters': JOB_READERS,
   'GET /api/v1/database/health': ['operator'],
-}
+})
 
 /** Pages and their files, for anyone: they hold no data of their own. */
 const OPEN_PAGES = /^\/(docs|console|desk)(\/|$)|^\/$/

@@ -13,6 +13,7 @@ import { readBodiesStrictly } from './plugins/bodies.ts'
 import { serveConsole } from './plugins/console.ts'
 import { document } from './plugins/documentation.ts'
 import { observe } from './plugins/observation.ts'
+import { answerOldPaths } from './old-paths.ts'
 import { answerWithProblems, sendProblem } from './plugins/problems.ts'
 import { limitRates } from './plugins/rate-limit.ts'
 import { hardenHeaders } from './plugins/security.ts'
@@ -47,6 +48,7 @@ import { slaPolicyRoutes } from './routes/sla-policies.ts'
 import { slaRoutes } from './routes/sla.ts'
 import { ticketAiRoutes } from './routes/ticket-ai.ts'
 import { ticketBulkRoutes } from './routes/ticket-bulk.ts'
+import { ticketDigestRoutes } from './routes/ticket-digest.ts'
 import { ticketHistoryRoutes } from './routes/ticket-history.ts'
 import { ticketMoveRoutes } from './routes/ticket-moves.ts'
 import { ticketRoutes } from './routes/tickets.ts'
@@ -110,6 +112,7 @@ export async function buildServer({ config, database, secret, log, consoleDirect
 async function addPlugins(app: FastifyInstance, { log, tokens }: Services): Promise<void> {
   await app.register(sensible)
   answerWithProblems(app)
+  answerOldPaths(app)
   observe(app, log)
   await hardenHeaders(app)
   requireAuthority(app, tokens)
@@ -132,6 +135,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     ticketViewRoutes,
     searchRoutes,
     ticketHistoryRoutes,
+    ticketDigestRoutes,
     commentRoutes,
     presenceRoutes,
     attachmentRoutes,
