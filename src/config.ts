@@ -20,9 +20,29 @@ export const LIMITS = {
   STATEMENT_TIMEOUT_MS: 60_000,
   /** Requests of one user (of one address, before sign-in). */
   RATE_PER_MINUTE: 6_000,
-  /** Wrong passwords for one account from one address; further attempts are then refused, right or wrong. */
-  LOGIN_FAILURES_PER_MINUTE: 20,
+  /** Failed sign-ins within a window; further attempts are then refused, right or wrong. */
+  SIGN_IN_WINDOW_SECONDS: 15 * 60,
+  SIGN_IN_FAILURES_PER_PAIR: 10,
+  SIGN_IN_FAILURES_PER_ACCOUNT: 50,
+  SIGN_IN_FAILURES_PER_ADDRESS: 300,
+  /** Mails that anybody may ask for without signing in, by receiver and by who asks. */
+  MAIL_WINDOW_SECONDS: 3_600,
+  MAILS_PER_RECEIVER: 5,
+  MAILS_PER_ADDRESS: 100,
+  API_TOKENS_PER_USER: 100,
 } as const
+
+/** What people leave in example files, and what nobody chose by chance. */
+const PLACEHOLDER = /change.?(me|this)|example|default|placeholder|your.?secret|replace.?(me|this)|insert.?here|password|0123456789|abcdefgh/i
+const DISTINCT_CHARS_MIN = 10
+
+/** A secret that somebody made by chance: long enough, and no example's. */
+const secret = (minChars: number) =>
+  z
+    .string()
+    .min(minChars, `must have at least ${minChars} characters`)
+    .refine((text) => new Set(text).size >= DISTINCT_CHARS_MIN, 'is too easily guessed: make one with openssl rand -base64 48')
+    .refine((text) => !PLACEHOLDER.test(text), 'looks like an example: make one with openssl rand -base64 48')
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const milliseconds = (fallback: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(fallback)
@@ -47,8 +67,23 @@ const environment = z.object({
   PORT: port.default(8000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** Signs access tokens; made and kept in the data directory where absent. */
-  ATUM_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
-  METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+  ATUM_SECRET: secret(32).optional(),
+  METRICS_TOKEN: secret(16).optional(),
+  /** Where people reach the service, for links in mails; absent: HOST and PORT. */
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform((text) => text.replace(/\/+$/, ''))
+    .optional(),
+  /** Addresses or networks of proxies whose X-Forwarded-For tells who asks; none is believed otherwise. */
+  TRUSTED_PROXIES: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter(Boolean),
+    ),
   WORKER_METRICS_PORT: port.default(0),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(100).default(10),
   WORKER_QUEUES: z

@@ -8,7 +8,6 @@ import { withDatabase } from './connection.ts'
 import { Refusal } from './failure.ts'
 import { examples, print } from './output.ts'
 
-const PASSWORD_CHARS_MIN = 12
 const ROLES = ['admin', 'manager', 'agent', 'customer_admin', 'customer_user', 'operator'] as const
 
 interface AdminOptions {
@@ -29,7 +28,7 @@ export function adminCommand(): Command {
     .option('--organization <slug>', 'the organisation; an operator has none')
     .addOption(new Option('--role <role>', 'what the account may do').choices(ROLES).default('admin'))
     .option('--name <name>', 'the full name (default: the address)')
-    .option('--password-stdin', `read the password, at least ${PASSWORD_CHARS_MIN} characters, from standard input; otherwise one is made and printed`)
+    .option('--password-stdin', 'read the password from standard input; otherwise one is made and printed')
     .option('--json', 'print the account as JSON')
     .addHelpText(
       'after',
@@ -39,7 +38,15 @@ export function adminCommand(): Command {
       ),
     )
     .action(create)
-  return command.addHelpText('after', examples('admin create --email ada@example.com --organization example'))
+  command
+    .command('reset-2fa')
+    .description('remove the second factor of an account whose owner lost it, and end its sign-ins')
+    .requiredOption('--email <email>', 'the address of the account')
+    .option('--organization <slug>', 'the organisation; an operator has none')
+    .option('--json', 'print the account as JSON')
+    .addHelpText('after', examples('admin reset-2fa --email root@example.com', 'admin reset-2fa --email ada@example.com --organization example'))
+    .action(resetSecondFactor)
+  return command.addHelpText('after', examples('admin create --email ada@example.com --organization example', 'admin reset-2fa --email root@example.com'))
 }
 
 async function create({ email: given, organization, role, name, passwordStdin, json }: AdminOptions): Promise<void> {
@@ -52,7 +59,9 @@ async function create({ email: given, organization, role, name, passwordStdin, j
         : `--organization: an account with the role ${role} needs one.`,
     )
   const password = passwordStdin ? (await text(process.stdin)).replace(/\r?\n$/, '') : randomBytes(15).toString('base64url')
-  if (password.length < PASSWORD_CHARS_MIN) throw new Refusal(`The password must have at least ${PASSWORD_CHARS_MIN} characters.`)
+  const { passwordFault } = await import('#http/password-policy.ts')
+  const fault = await passwordFault(password, [email.data, name ?? ''])
+  if (fault !== null) throw new Refusal(`The password ${fault}.`)
   const [{ hashPassword }, { insertUser }, { actor, namedOrganization }, { auditMachineAct }] = await Promise.all([
     import('#http/passwords.ts'),
     import('#db/users.ts'),
@@ -73,4 +82,27 @@ async function create({ email: given, organization, role, name, passwordStdin, j
   })
   const made = { id, email: email.data, role, organization: organization ?? null, ...(passwordStdin ? {} : { password }) }
   print(json, made, () => `Made ${role} ${email.data}.${passwordStdin ? '' : `\nPassword: ${password}`}`)
+}
+
+async function resetSecondFactor({ email, organization, json }: { email: string; organization?: string; json?: boolean }): Promise<void> {
+  const [{ findAccountOf }, { removeSecondFactor }, { revokeTokensOfUser }, { actor, namedOrganization }, { auditMachineAct }] = await Promise.all([
+    import('#db/users.ts'),
+    import('#db/second-factors.ts'),
+    import('#db/sessions.ts'),
+    import('./operator.ts'),
+    import('#db/machine-audit.ts'),
+  ])
+  const account = await withDatabase(readConfig(), ({ system }) =>
+    system.transaction(async (tx) => {
+      const organization_id = await namedOrganization(tx, organization)
+      const found = await findAccountOf(tx, organization_id, email)
+      if (!found)
+        throw new Refusal(`There is no account for ${email}${organization ? ` in ${organization}` : ' among the operators: --organization names where it is'}.`)
+      if (!(await removeSecondFactor(tx, found.id))) throw new Refusal(`${email} has no second factor.`)
+      await revokeTokensOfUser(tx, found.id)
+      await auditMachineAct(tx, { organization_id, action: 'two_factor.reset', entity_type: 'user', entity_id: found.id, details: { ...actor() } })
+      return found
+    }),
+  )
+  print(json, { id: account.id, email: account.email }, () => `${account.email} signs in without a second factor now.`)
 }

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Config } from '#config.ts'
 import { Refusal } from './failure.ts'
 
 const SECRET_BYTES = 48
+const SECRET_CHARS_MIN = 32
 
 const account = z.object({ email: z.string(), password: z.string() })
 const demoSignIns = z.object({
@@ -22,13 +23,28 @@ export async function accessSecret(config: Config): Promise<string> {
   if (config.ATUM_SECRET) return config.ATUM_SECRET
   const file = join(config.ATUM_DATA_DIR, 'secret')
   const kept = await readIfThere(file)
-  if (kept) return kept.trim()
+  if (kept !== null) return checked(kept.trim(), file)
   await mkdir(config.ATUM_DATA_DIR, { recursive: true })
-  await writeFile(file, randomBytes(SECRET_BYTES).toString('base64url'), { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+  // Whole or not at all: a link appears with what it names, and only once.
+  const fresh = `${file}.${process.pid}`
+  await writeFile(fresh, randomBytes(SECRET_BYTES).toString('base64url'), { mode: 0o600 })
+  try {
+    await link(fresh, file)
+  } catch (error) {
     // Another process made it at the same time: that one counts.
-    if (error.code !== 'EEXIST') throw error
-  })
-  return (await readFile(file, 'utf8')).trim()
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    await unlink(fresh)
+  }
+  return checked((await readFile(file, 'utf8')).trim(), file)
+}
+
+/** @throws Refusal where the file holds less than what was written */
+function checked(secret: string, file: string): string {
+  if (secret.length >= SECRET_CHARS_MIN) return secret
+  throw new Refusal(
+    `${file} holds ${secret.length} characters, which is no secret. Delete it to have a new one made (everybody signs in anew, second factors are set up anew), or set ATUM_SECRET.`,
+  )
 }
 
 const demoFile = (directory: string): string => join(directory, 'demo.json')

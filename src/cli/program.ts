@@ -6,6 +6,7 @@ import { auditCommand } from './audit.ts'
 import { doctorCommand } from './doctor.ts'
 import { jobsCommand } from './jobs.ts'
 import { kbCommand } from './kb.ts'
+import { mailboxCommand } from './mailbox.ts'
 import { machinesCommand } from './machines.ts'
 import { migrateCommand } from './migrate.ts'
 import { queuesCommand } from './queues.ts'
@@ -35,6 +36,7 @@ export function createProgram(): Command {
     ticketsCommand,
     machinesCommand,
     auditCommand,
+    mailboxCommand,
     doctorCommand,
   ]) {
     program.addCommand(command())

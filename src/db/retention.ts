@@ -29,6 +29,17 @@ export const removeOldRefreshTokens: Removal = (db, limit) =>
       delete from refresh_tokens where id in (select id from refresh_tokens where expires_at < now() - interval '7 days' limit ${limit}) returning id
     ) select count(*) from gone`)
 
+/** What mails let people do and nobody did in time, accounts that nobody confirmed, and counts whose window is over. */
+export async function removeOldAccountRows(db: CommonQueryMethods, limit: number): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    with tokens as (
+      delete from mail_tokens where id in (select id from mail_tokens where expires_at < now() limit ${limit})
+    ), wishes as (
+      delete from registrations where id in (select id from registrations where expires_at < now() limit ${limit})
+    )
+    delete from attempt_counts where subject in (select subject from attempt_counts where window_ends < now() order by subject limit ${limit} for update skip locked)`)
+}
+
 /** How many days a finished job is kept, by its state. */
 export interface JobRetention {
   done: number

@@ -30,6 +30,22 @@ export async function revokeFamilyOf(db: CommonQueryMethods, tokenHash: Buffer):
   return rowCount
 }
 
+/** The sign-ins that ended while an access token of theirs may still be about. */
+export async function endedSignIns(db: CommonQueryMethods, accessSeconds: number): Promise<readonly string[]> {
+  return db.anyFirst(sql.type(z.object({ family_id: z.string() }))`
+    select distinct family_id from refresh_tokens where revoked_at > now() - ${accessSeconds} * interval '1 second'`)
+}
+
+/** Ends every sign-in of those people of an organisation who have one of these roles and no second factor. @returns how many tokens ended */
+export async function revokeTokensWithoutFactor(db: CommonQueryMethods, organizationId: string, roles: readonly string[]): Promise<number> {
+  const { rowCount } = await db.query(sql.typeAlias('void')`
+    update refresh_tokens set revoked_at = now()
+     where revoked_at is null and user_id in (
+       select id from users where organization_id = ${organizationId} and role::text = any(${sql.array(roles, 'text')})
+          and not exists (select from two_factors where user_id = users.id and confirmed_at is not null))`)
+  return rowCount
+}
+
 /** Ends every sign-in of a user. */
 export async function revokeTokensOfUser(db: CommonQueryMethods, userId: string): Promise<void> {
   await db.query(sql.typeAlias('void')`update refresh_tokens set revoked_at = now() where user_id = ${userId} and revoked_at is null`)

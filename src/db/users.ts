@@ -38,6 +38,23 @@ export async function accountsOf(db: CommonQueryMethods, email: string, slug: st
      order by account.created_at, account.id limit ${limit}`)
 }
 
+/** An account with its password's hash. */
+export async function findAccount(db: CommonQueryMethods, id: string): Promise<AccountRow | null> {
+  return db.maybeOne(sql.type(accountRow)`select id, organization_id, email, full_name, role, is_active, password_hash from users where id = ${id}`)
+}
+
+/** The account with this address in an organisation, or among the operators. */
+export async function findAccountOf(db: CommonQueryMethods, organizationId: string | null, email: string): Promise<UserRow | null> {
+  return db.maybeOne(sql.type(userRow)`
+    select id, organization_id, email, full_name, role, is_active from users
+     where email = lower(${email}) and organization_id is not distinct from ${organizationId}::uuid`)
+}
+
+/** Sets a password. */
+export async function setPassword(db: CommonQueryMethods, id: string, passwordHash: string): Promise<void> {
+  await db.query(sql.typeAlias('void')`update users set password_hash = ${passwordHash}, updated_at = now() where id = ${id}`)
+}
+
 /** A user, or null where the caller may see none with this id. */
 export async function findUser(db: CommonQueryMethods, id: string): Promise<UserRow | null> {
   return db.maybeOne(sql.type(userRow)`select id, organization_id, email, full_name, role, is_active from users where id = ${id}`)

@@ -1,37 +1,69 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { createHash } from 'node:crypto'
 import { LIMITS } from '#config.ts'
+import { countAttempts, uncountAttempts } from '#db/attempts.ts'
+import type { CommonQueryMethods } from '#db/pool.ts'
+import { hasAccountTables } from '#db/second-factors.ts'
 import { refusal } from './refusal.ts'
 
-/** Bounds the wrong passwords for one account from one address; who signs in rightly is never counted. */
-export interface LoginGuard {
-  /** Runs one attempt. @throws a refusal with 429 before it begins, where too many have failed */
-  attempt<T>(request: FastifyRequest, attempt: () => Promise<T | null>): Promise<T | null>
+/** What came of an attempt: only a failed one counts, only a right one clears the account's name at its address. */
+export interface Attempt<T> {
+  verdict: 'right' | 'wrong' | 'incomplete'
+  value: T
 }
 
-export function guardLogins(app: FastifyInstance): LoginGuard {
-  const accountOf = (request: FastifyRequest) => `${request.ip} ${(request.body as { email: string }).email.toLowerCase()}`
-  const failures = app.createRateLimit({ max: LIMITS.LOGIN_FAILURES_PER_MINUTE, timeWindow: '1 minute', keyGenerator: accountOf })
-  // A burst of attempts at once must not pass before the first of them has failed.
-  const underWay = new Map<string, number>()
-  return {
-    attempt: async (request, attempt) => {
-      const account = accountOf(request)
-      const standing = await failures(request, { increment: false })
-      const running = underWay.get(account) ?? 0
-      if (!standing.isAllowed && standing.remaining <= running) {
-        const seconds = Math.max(1, standing.ttlInSeconds)
-        throw refusal(429, `Too many attempts: try again in ${seconds} s.`, { headers: { 'retry-after': String(seconds) } })
-      }
-      underWay.set(account, running + 1)
-      try {
-        const outcome = await attempt()
-        if (outcome === null) await failures(request)
-        return outcome
-      } finally {
-        const left = underWay.get(account)! - 1
-        if (left === 0) underWay.delete(account)
-        else underWay.set(account, left)
-      }
-    },
+/** Whose attempt it is. */
+export interface Claimant {
+  /** The address of the network. */
+  ip: string
+  email: string
+}
+
+const digest = (kind: string, text: string): string => `${kind}:${createHash('sha256').update(text).digest('base64url')}`
+
+/**
+ * Bounds failed sign-ins: of one account from one address, of one account from anywhere, from one address for any account.
+ * The counts are the database's, so that all API processes share them and a restart forgets none.
+ *
+ * @throws a refusal with 429 before the attempt, where too many have failed
+ */
+export async function guardAttempt<T>(db: CommonQueryMethods, { ip, email }: Claimant, attempt: () => Promise<Attempt<T>>): Promise<T> {
+  // Taken down to an older version, the database has no counts; people still sign in.
+  if (!(await hasAccountTables(db))) return (await attempt()).value
+  const account = email.toLowerCase()
+  const pair = digest('pair', `${ip} ${account}`)
+  const limits = new Map([
+    [pair, LIMITS.SIGN_IN_FAILURES_PER_PAIR],
+    [digest('account', account), LIMITS.SIGN_IN_FAILURES_PER_ACCOUNT],
+    [digest('address', ip), LIMITS.SIGN_IN_FAILURES_PER_ADDRESS],
+  ])
+  const subjects = [...limits.keys()]
+  const standings = await countAttempts(db, subjects, LIMITS.SIGN_IN_WINDOW_SECONDS)
+  const exceeded = standings.filter(({ subject, attempts }) => attempts > limits.get(subject)!)
+  if (exceeded.length > 0) {
+    await uncountAttempts(db, subjects)
+    throw tooMany(Math.max(...exceeded.map(({ seconds_left }) => seconds_left)))
   }
+  let verdict: Attempt<T>['verdict'] = 'incomplete'
+  try {
+    const outcome = await attempt()
+    verdict = outcome.verdict
+    return outcome.value
+  } finally {
+    if (verdict === 'right') await uncountAttempts(db, subjects, [pair])
+    else if (verdict === 'incomplete') await uncountAttempts(db, subjects)
+  }
+}
+
+/** Whether one more mail may go to this receiver: silently not beyond its limit. @throws a refusal with 429 where one address asks for too many */
+export async function mayMail(db: CommonQueryMethods, { ip, email }: Claimant): Promise<boolean> {
+  const receiver = digest('mail-to', email.toLowerCase())
+  const standings = await countAttempts(db, [receiver, digest('mail-by', ip)], LIMITS.MAIL_WINDOW_SECONDS)
+  const asked = standings.find(({ subject }) => subject !== receiver)
+  if (asked && asked.attempts > LIMITS.MAILS_PER_ADDRESS) throw tooMany(asked.seconds_left)
+  return standings.every(({ subject, attempts }) => subject !== receiver || attempts <= LIMITS.MAILS_PER_RECEIVER)
+}
+
+function tooMany(secondsLeft: number): Error {
+  const seconds = Math.max(1, Math.ceil(secondsLeft))
+  return refusal(429, `Too many attempts: try again in ${seconds} s.`, { headers: { 'retry-after': String(seconds) } })
 }

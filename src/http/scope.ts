@@ -34,3 +34,8 @@ export function tenantOf(request: FastifyRequest): Tenant {
 export function inScope<T>(database: Database, identity: Identity, work: (tx: DatabaseTransactionConnection) => Promise<T>): Promise<T> {
   return identity.organization_id === null ? database.system.transaction(work) : inOrganization(database.app, identity.organization_id, work)
 }
+
+/** Like `inScope`, in the installation's role: for what belongs to sign-in, which an organisation's own role does not see. */
+export function inSystem<T>(database: Database, identity: Identity, work: (tx: DatabaseTransactionConnection) => Promise<T>): Promise<T> {
+  return identity.organization_id === null ? database.system.transaction(work) : inOrganization(database.system, identity.organization_id, work)
+}

@@ -7,6 +7,8 @@ import { LIMITS } from '#config.ts'
 import type { Config } from '#config.ts'
 import type { Database } from '#db/pool.ts'
 import type { Logger } from '#log.ts'
+import { accountMails } from './account-mails.ts'
+import { readBearers } from './bearers.ts'
 import { startGauges } from './gauges.ts'
 import { startNotifier } from './notifier.ts'
 import { readBodiesStrictly } from './plugins/bodies.ts'
@@ -19,6 +21,7 @@ import { limitRates } from './plugins/rate-limit.ts'
 import { hardenHeaders } from './plugins/security.ts'
 import { requireAuthority } from './plugins/sign-in.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
+import { apiTokenRoutes } from './routes/api-tokens.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { authRoutes } from './routes/auth.ts'
 import { commentRoutes } from './routes/comments.ts'
@@ -38,7 +41,10 @@ import { metricsRoutes } from './routes/metrics.ts'
 import { organizationRoutes } from './routes/organizations.ts'
 import { presenceRoutes } from './routes/presence.ts'
 import { queueHistoryRoutes } from './routes/queue-history.ts'
+import { mailboxRoutes } from './routes/mailbox.ts'
+import { passwordRoutes } from './routes/passwords.ts'
 import { queueRoutes } from './routes/queues.ts'
+import { registrationRoutes } from './routes/registration.ts'
 import { replayRoutes } from './routes/replay.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { searchRoutes } from './routes/search.ts'
@@ -54,9 +60,11 @@ import { ticketMoveRoutes } from './routes/ticket-moves.ts'
 import { ticketRoutes } from './routes/tickets.ts'
 import { triageRoutes } from './routes/triage.ts'
 import { ticketViewRoutes } from './routes/ticket-views.ts'
+import { twoFactorRoutes } from './routes/two-factor.ts'
 import { userRoutes } from './routes/users.ts'
+import { factorSeal } from './second-factor.ts'
 import type { Services } from './services.ts'
-import { accessTokens } from './tokens.ts'
+import { accessTokens, apiTokenOf } from './tokens.ts'
 
 const PREFIX = '/api/v1'
 const REQUEST_TIMEOUT_MS = 30_000
@@ -76,11 +84,16 @@ export interface ServerDeps {
 
 /** The HTTP server, complete and not listening. Closing it does not close the database. */
 export async function buildServer({ config, database, secret, log, consoleDirectory }: ServerDeps): Promise<FastifyInstance> {
+  const tokens = accessTokens(secret)
   const services: Services = {
     config,
     database,
     log,
-    tokens: accessTokens(secret),
+    tokens,
+    bearers: readBearers(database.system, tokens),
+    factorSeal: factorSeal(secret),
+    mails: accountMails(config),
+    apiToken: (id) => apiTokenOf(secret, id),
     notifier: startNotifier(database.system, log),
     gauges: startGauges(database, log),
   }
@@ -93,6 +106,7 @@ export async function buildServer({ config, database, secret, log, consoleDirect
     keepAliveTimeout: KEEP_ALIVE_MS,
     handlerTimeout: HANDLER_TIMEOUT_MS,
     return503OnClosing: false,
+    trustProxy: config.TRUSTED_PROXIES.length > 0 ? config.TRUSTED_PROXIES : false,
     genReqId: ({ headers }) => /^[\w-]{8,64}$/.exec(String(headers['x-request-id'] ?? ''))?.[0] ?? randomUUID(),
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   })
@@ -109,13 +123,13 @@ export async function buildServer({ config, database, secret, log, consoleDirect
 }
 
 /** In the order in which a request meets them. */
-async function addPlugins(app: FastifyInstance, { log, tokens }: Services): Promise<void> {
+async function addPlugins(app: FastifyInstance, { log, bearers }: Services): Promise<void> {
   await app.register(sensible)
   answerWithProblems(app)
   answerOldPaths(app)
   observe(app, log)
   await hardenHeaders(app)
-  requireAuthority(app, tokens)
+  requireAuthority(app, bearers)
   await limitRates(app)
   readBodiesStrictly(app)
   await document(app)
@@ -125,6 +139,11 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
   const options = { services, prefix: PREFIX }
   for (const routes of [
     authRoutes,
+    registrationRoutes,
+    passwordRoutes,
+    twoFactorRoutes,
+    apiTokenRoutes,
+    mailboxRoutes,
     settingsRoutes,
     organizationRoutes,
     userRoutes,

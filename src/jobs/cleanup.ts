@@ -6,6 +6,7 @@ import { bindOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import {
   removeExpiredSuggestions,
+  removeOldAccountRows,
   removeOldIdempotencyKeys,
   removeOldJobs,
   removeOldRefreshTokens,
@@ -46,6 +47,7 @@ export const cleanup: JobType<z.infer<typeof payload>> = {
       writes: async (tx) => {
         for (const organization of organizations) await removeTenantRows(tx, organization)
         await removeOldRefreshTokens(tx, BATCH)
+        await removeOldAccountRows(tx, BATCH)
         await removeOldSlots(tx, BATCH)
         await pruneAudit(tx, auditDays, BATCH)
         await removeOldJobs(tx, JOB_KEEP_DAYS, BATCH)

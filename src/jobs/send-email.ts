@@ -1,12 +1,16 @@
 import { createTransport } from 'nodemailer'
 import { z } from 'zod'
 import { insertMail } from '#db/deliveries.ts'
+import { forgetSentToken, readUnsentToken } from '#db/mail-tokens.ts'
 import { readDeliveryConfig } from './delivery-config.ts'
+import { PermanentFailure } from './job-type.ts'
 import type { JobType } from './job-type.ts'
 
 const CONNECT_MS = 10_000
 const SUBJECT_CHARS = 500
 const BODY_CHARS = 50_000
+/** Where in a mail's text its token goes. */
+export const TOKEN_PLACE = '{token}'
 
 const payload = z.strictObject({
   to: z.email().max(254),
@@ -17,6 +21,7 @@ const payload = z.strictObject({
     .max(SUBJECT_CHARS)
     .regex(/^[^\r\n]*$/, 'must be one line'),
   text: z.string().min(1).max(BODY_CHARS),
+  token_id: z.guid().describe('What stands in the text for {token}: secrets are no part of a payload').optional(),
 })
 
 /**
@@ -32,7 +37,10 @@ export const sendEmail: JobType<z.infer<typeof payload>> = {
   backoff: { base_ms: 5_000, factor: 4, max_ms: 3_600_000, jitter: 0.2 },
   belongs_to: 'either',
   async run(job) {
-    const { to, subject, text } = job.payload
+    const { to, subject, text, token_id } = job.payload
+    const token = token_id === undefined ? null : await job.read((db) => readUnsentToken(db, token_id))
+    if (token_id !== undefined && token === null) throw new PermanentFailure('What this mail was to carry has been sent, or has ended.')
+    const full = token === null ? text : text.replaceAll(TOKEN_PLACE, token)
     const { SMTP_URL, MAIL_FROM } = readDeliveryConfig()
     const message_id = `<job-${job.id}@${/@([^>\s]+)/.exec(MAIL_FROM)?.[1] ?? 'localhost'}>`
     if (SMTP_URL) {
@@ -40,7 +48,7 @@ export const sendEmail: JobType<z.infer<typeof payload>> = {
       const stop = (): void => transport.close()
       job.signal.addEventListener('abort', stop, { once: true })
       try {
-        await transport.sendMail({ from: MAIL_FROM, to, subject, text, messageId: message_id, disableFileAccess: true, disableUrlAccess: true })
+        await transport.sendMail({ from: MAIL_FROM, to, subject, text: full, messageId: message_id, disableFileAccess: true, disableUrlAccess: true })
       } finally {
         job.signal.removeEventListener('abort', stop)
         transport.close()
@@ -50,7 +58,12 @@ export const sendEmail: JobType<z.infer<typeof payload>> = {
     return {
       kind: 'succeed',
       result: { status, message_id },
-      writes: (tx) => insertMail(tx, { organization_id: job.organization_id, job_id: job.id, recipient: to, subject, body: text, status, message_id }),
+      writes: async (tx) => {
+        // A mail that is out is kept without its token; one that only stands here has to show it.
+        const body = status === 'sent' ? text : full
+        await insertMail(tx, { organization_id: job.organization_id, job_id: job.id, recipient: to, subject, body, status, message_id })
+        if (token_id !== undefined) await forgetSentToken(tx, token_id)
+      },
     }
   },
 }

@@ -150,3 +150,26 @@ test('a role that may not make roles is told what it lacks', async () => {
   assert.equal(refused.code, 1)
   assert.match(refused.stderr, /may not create tables[^]*alter database/)
 })
+
+test('a lost second factor is removed at the command line, with a note in the audit; a weak password makes no account', async () => {
+  const email = 'factor@example.com'
+  const made = await json<{ id: string }>('admin', 'create', '--email', email, '--role', 'operator')
+  await database.owner("insert into two_factors (user_id, sealed_secret, confirmed_at) values ($1, '\\x00', now())", [made.id])
+  assert.equal((await json<{ id: string }>('admin', 'reset-2fa', '--email', email)).id, made.id)
+  assert.equal((await database.owner('select from two_factors where user_id = $1', [made.id])).length, 0)
+  assert.equal((await database.owner("select from audit_log where action = 'two_factor.reset' and entity_id = $1", [made.id])).length, 1)
+  assert.match((await run(['admin', 'reset-2fa', '--email', email], here)).stderr, /has no second factor/)
+  assert.match((await run(['admin', 'reset-2fa', '--email', 'nobody@example.com'], here)).stderr, /no account/)
+})
+
+test('the mailbox is read at the command line', async () => {
+  await database.owner(
+    "insert into outgoing_mail (job_id, recipient, subject, body, status, message_id) values (-1, 'kim@example.com', 'Hello', 'Words', 'kept', '<1@x>')",
+  )
+  const { items } = await json<{ items: { subject: string }[] }>('mailbox', '--to', 'Kim@example.com')
+  assert.deepEqual(
+    items.map(({ subject }) => subject),
+    ['Hello'],
+  )
+  assert.match((await run(['mailbox'], here)).stdout, /kim@example\.com[\s\S]*Words/)
+})

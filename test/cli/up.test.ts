@@ -82,6 +82,9 @@ test('a wrong setting stops the start with its name', async () => {
     [{ PORT: 'many' }, /PORT/],
     [{ DATABASE_URL: 'mysql://x' }, /DATABASE_URL/],
     [{ ATUM_SECRET: 'short' }, /ATUM_SECRET/],
+    [{ ATUM_SECRET: 'change-me-change-me-change-me-change-me' }, /ATUM_SECRET.*example/],
+    [{ ATUM_SECRET: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' }, /ATUM_SECRET.*guessed/],
+    [{ METRICS_TOKEN: 'your-secret-metrics-token' }, /METRICS_TOKEN/],
     [{ ATUM_DATA_DIR: '/dev/null/x' }, /ATUM_DATA_DIR/],
     [{ DATABASE_URL: 'postgres://a:b@127.0.0.1:1/c' }, /cannot be reached.*DATABASE_URL/],
   ] as const) {

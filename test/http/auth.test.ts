@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { SignJWT } from 'jose'
 import { LIMITS } from '#config.ts'
@@ -101,7 +102,7 @@ test('signing out without a refresh token ends every sign-in of the user', async
 test('no token but our own opens a door', async () => {
   const user = await createUser(database, 'agent', organization)
   const sign = (claims: object, { secret = SECRET, end = '1m', typ = 'at+jwt' } = {}) =>
-    new SignJWT({ org: organization.id, role: 'agent', use: 'access', ...claims })
+    new SignJWT({ org: organization.id, role: 'agent', use: 'access', sid: randomUUID(), ...claims })
       .setProtectedHeader({ alg: 'HS256', typ })
       .setSubject(user.id)
       .setIssuer('atum-desk')
@@ -122,13 +123,96 @@ test('no token but our own opens a door', async () => {
   for (const header of ['', 'Bearer', 'Basic dXNlcjpwYXNz']) assert.equal((await meAs(header)).statusCode, 401)
 })
 
-test('after too many wrong passwords even the right one waits; another account does not', async () => {
+test('after too many wrong passwords even the right one waits, for the rest of the window; another account does not', async () => {
   const user = await createUser(database, 'agent', organization)
   const other = await createUser(database, 'agent', organization)
-  const wrong = await Promise.all(Array.from({ length: LIMITS.LOGIN_FAILURES_PER_MINUTE + 5 }, () => post('login', { email: user.email, password: 'wrong' })))
-  assert.equal(wrong.filter(({ status }) => status === 401).length, LIMITS.LOGIN_FAILURES_PER_MINUTE)
-  const refused = await post('login', { email: user.email, password: PASSWORD })
+  const wrong = await Promise.all(Array.from({ length: LIMITS.SIGN_IN_FAILURES_PER_PAIR + 5 }, () => post('login', { email: user.email, password: 'wrong' })))
+  assert.equal(wrong.filter(({ status }) => status === 401).length, LIMITS.SIGN_IN_FAILURES_PER_PAIR)
+  const refused = await post('login', { email: user.email.toUpperCase(), password: PASSWORD })
   assert.equal(refused.status, 429)
-  assert.ok(Number(refused.headers['retry-after']) > 0)
+  const seconds = Number(refused.headers['retry-after'])
+  assert.ok(seconds > LIMITS.SIGN_IN_WINDOW_SECONDS - 60 && seconds <= LIMITS.SIGN_IN_WINDOW_SECONDS)
   assert.equal((await post('login', { email: other.email, password: PASSWORD })).status, 200)
+  await database.owner("update attempt_counts set window_ends = now() where subject like 'pair:%'")
+  assert.equal((await post('login', { email: user.email, password: PASSWORD })).status, 200)
+})
+
+test('a right password clears the count, so that mistakes of days do not add up', async () => {
+  const user = await createUser(database, 'agent', organization)
+  for (let round = 0; round < 2; round += 1) {
+    for (let count = 0; count < LIMITS.SIGN_IN_FAILURES_PER_PAIR - 1; count += 1) await post('login', { email: user.email, password: 'wrong' })
+    assert.equal((await post('login', { email: user.email, password: PASSWORD })).status, 200)
+  }
+})
+
+test('an account is bounded from all addresses together, an address for all accounts', async () => {
+  const proxied = await testServer(database, { TRUSTED_PROXIES: '127.0.0.1' })
+  const login = async (ip: string, email: string) =>
+    (await proxied.inject({ method: 'POST', url: '/api/v1/auth/login', headers: { 'x-forwarded-for': ip }, payload: { email, password: 'wrong' } })).statusCode
+  const user = await createUser(database, 'agent', organization)
+  for (let count = 0; count < LIMITS.SIGN_IN_FAILURES_PER_ACCOUNT; count += 1) assert.equal(await login(`10.0.0.${count}`, user.email), 401)
+  assert.equal(await login('10.0.1.1', user.email), 429)
+  assert.equal(await login('10.0.1.1', 'another@example.com'), 401)
+  // What one address may fail is much: it stands at the limit without so many attempts.
+  await database.owner(`update attempt_counts set attempts = ${LIMITS.SIGN_IN_FAILURES_PER_ADDRESS} where subject like 'address:%'`)
+  assert.equal(await login('10.0.1.1', 'somebody@example.com'), 429)
+  assert.equal(await login('10.0.2.2', 'somebody@example.com'), 401)
+  await database.owner('delete from attempt_counts')
+})
+
+test('an address that no trusted proxy forwarded counts for nothing', async () => {
+  const user = await createUser(database, 'agent', organization)
+  const statuses: number[] = []
+  for (let count = 0; count <= LIMITS.SIGN_IN_FAILURES_PER_PAIR; count += 1) {
+    statuses.push((await post('login', { email: user.email, password: 'wrong' }, { 'x-forwarded-for': `10.1.0.${count}` })).status)
+  }
+  assert.equal(statuses.at(-1), 429)
+})
+
+test('an access token ends with its sign-in: by signing out, by a reused refresh token, by another role, by deactivation', async () => {
+  const admin = await clientOf(app, database, 'admin', organization)
+  const endings: Record<string, (user: { id: string }, tokens: Record<string, string>) => Promise<unknown>> = {
+    logout: (_user, tokens) => post('logout', { refresh_token: tokens['refresh_token'] }),
+    reuse: async (_user, tokens) => {
+      await post('refresh', { refresh_token: tokens['refresh_token'] })
+      await post('refresh', { refresh_token: tokens['refresh_token'] })
+    },
+    role: (user) => admin.patch(`/users/${user.id}`, { role: 'manager' }),
+    closed: (user) => admin.delete(`/users/${user.id}`),
+    password: (user) => admin.patch(`/users/${user.id}`, { password: 'three green bottles' }),
+  }
+  for (const [name, end] of Object.entries(endings)) {
+    const user = await createUser(database, 'agent', organization)
+    const tokens = (await post('login', { email: user.email, password: PASSWORD })).body!
+    const tickets = () => app.inject({ url: '/api/v1/tickets', headers: { authorization: `Bearer ${tokens['access_token']}` } })
+    assert.equal((await tickets()).statusCode, 200, name)
+    await end(user, tokens)
+    assert.equal((await tickets()).statusCode, 401, name)
+  }
+})
+
+test('a refresh token opens no door, and an access token is exchanged for nothing', async () => {
+  const user = await createUser(database, 'agent', organization)
+  const { access_token, refresh_token } = (await post('login', { email: user.email, password: PASSWORD })).body!
+  assert.equal((await meAs(`Bearer ${refresh_token}`)).statusCode, 401)
+  assert.equal((await post('refresh', { refresh_token: access_token!.slice(0, 200) })).status, 401)
+})
+
+test('a sign-in takes as long for an unknown account as for a known one', async () => {
+  const user = await createUser(database, 'agent', organization)
+  const time = async (email: string): Promise<number> => {
+    const began = performance.now()
+    await post('login', { email, password: 'wrong' })
+    return performance.now() - began
+  }
+  await time('nobody@example.com')
+  const median = (times: number[]): number => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!
+  const [known, unknown]: number[][] = [[], []]
+  for (let count = 0; count < LIMITS.SIGN_IN_FAILURES_PER_PAIR; count += 1) {
+    known!.push(await time(user.email))
+    unknown!.push(await time(`nobody-${count}@example.com`))
+  }
+  // A look-up without a hash would be five times as quick.
+  const ratio = median(unknown!) / median(known!)
+  assert.ok(ratio > 0.5 && ratio < 2, `unknown accounts take ${ratio.toFixed(2)} times as long as known ones`)
 })

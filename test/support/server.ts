@@ -37,17 +37,19 @@ export interface Client {
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
   patch(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
   delete(path: string, headers?: Record<string, string>): Promise<Answer>
+  request(method: Method, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
 }
+
+type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** Makes a user of this role and signs in. */
 export async function clientOf(app: FastifyInstance, database: Database, role: Role, organization: OrganizationRow | null = null): Promise<Client> {
   const user = await createUser(database, role, organization)
-  const token = await signIn(app, user.email)
-  const send = async (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
+  const send = async (method: Method, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
     const response = await app.inject({
       method,
       url: `/api/v1${path}`,
-      headers: { authorization: `Bearer ${token}`, ...headers },
+      headers: { authorization: `Bearer ${client.token}`, ...headers },
       ...(body === undefined ? {} : { payload: body as object }),
     })
     return {
@@ -56,12 +58,14 @@ export async function clientOf(app: FastifyInstance, database: Database, role: R
       body: response.body === '' ? null : /[/+]json/.test(String(response.headers['content-type'])) ? response.json() : response.body,
     }
   }
-  return {
+  const client: Client = {
     user,
-    token,
+    token: await signIn(app, user.email),
+    request: send,
     get: (path, headers) => send('GET', path, undefined, headers),
     post: (path, body, headers) => send('POST', path, body, headers),
     patch: (path, body, headers) => send('PATCH', path, body, headers),
     delete: (path, headers) => send('DELETE', path, undefined, headers),
   }
+  return client
 }

@@ -1,15 +1,17 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { metrics } from '#metrics.ts'
 import { ruleOf } from '../authority.ts'
+import type { Bearers } from '../bearers.ts'
 import { refusal } from '../refusal.ts'
-import type { AccessTokens, Identity } from '../tokens.ts'
+import { missingScope } from '../token-scopes.ts'
 
 const noQuery = z.strictObject({})
-const CHALLENGE = { 'www-authenticate': 'Bearer realm="atum-desk"' }
+/** What is open to somebody who first has to set up a second factor. */
+const FACTOR_SETUP = /^\/api\/v1\/auth\/(me|logout|2fa\/(status|enable|verify))$/
 
 /** Reads who asks, and lets pass whom the table of authority names. Refuses to start with a route that it does not name. */
-export function requireAuthority(app: FastifyInstance, tokens: AccessTokens): void {
+export function requireAuthority(app: FastifyInstance, bearers: Bearers): void {
   app.addHook('onRoute', (route) => {
     for (const method of [route.method].flat()) {
       if (ruleOf(method, route.url) === undefined) throw new Error(`${method} ${route.url} is not in the table of authority`)
@@ -20,22 +22,31 @@ export function requireAuthority(app: FastifyInstance, tokens: AccessTokens): vo
   app.decorateRequest('identity', null)
   app.addHook('onRequest', async (request) => {
     if (request.is404) return
-    const rule = ruleOf(request.method, request.routeOptions.url ?? '') ?? []
+    const pattern = request.routeOptions.url ?? ''
+    const rule = ruleOf(request.method, pattern) ?? []
     if (rule === 'anyone') return
-    request.identity = await identify(request, tokens)
-    if (!rule.includes(request.identity.role)) {
+    const identity = await bearers.identify(request)
+    request.identity = identity
+    if (identity.lacks_factor && !FACTOR_SETUP.test(pattern)) throw factorNeeded()
+    const scope = identity.scopes && missingScope(identity.scopes, request.method, pattern)
+    if (scope) throw scopeNeeded(scope)
+    if (!rule.includes(identity.role)) {
       // Only somebody of an organisation may, and this is an operator.
-      if (request.identity.organization_id === null) metrics.contextMissing.inc({ endpoint: request.routeOptions.url ?? 'unmatched' })
+      if (identity.organization_id === null) metrics.contextMissing.inc({ endpoint: pattern || 'unmatched' })
       throw refusal(403, 'Your role may not do this.')
     }
   })
 }
 
-/** Who the bearer of the request's token is. @throws a refusal with 401 */
-export async function identify(request: FastifyRequest, tokens: AccessTokens): Promise<Identity> {
-  const token = /^Bearer ([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '')?.[1]
-  if (!token) throw refusal(401, 'Sign in, and send the access token as a bearer token.', { headers: CHALLENGE })
-  const identity = await tokens.read(token)
-  if (!identity) throw refusal(401, 'The access token is not valid, or has ended.', { headers: CHALLENGE })
-  return identity
+function factorNeeded(): Error {
+  return refusal(403, 'Your organisation wants a second factor: set one up with POST /api/v1/auth/2fa/enable, then sign in with it.', {
+    type: 'urn:atum-desk:problem:two-factor-setup-required',
+  })
+}
+
+function scopeNeeded(scope: string): Error {
+  return refusal(403, scope.includes(':') ? `This API token lacks the scope ${scope}.` : 'No API token may do this: sign in.', {
+    type: 'urn:atum-desk:problem:insufficient-scope',
+    headers: { 'www-authenticate': 'Bearer realm="atum-desk", error="insufficient_scope"' },
+  })
 }

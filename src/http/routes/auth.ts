@@ -3,17 +3,19 @@ import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { findOrganization } from '#db/organizations.ts'
 import type { CommonQueryMethods } from '#db/pool.ts'
-import { insertRefreshToken, revokeFamilyOf, revokeTokensOfUser, spendRefreshToken } from '#db/sessions.ts'
+import { hasAccountTables } from '#db/second-factors.ts'
+import { revokeFamilyOf, revokeTokensOfUser, spendRefreshToken } from '#db/sessions.ts'
 import { accountsOf, findUser, ROLES } from '#db/users.ts'
-import type { AccountRow, UserRow } from '#db/users.ts'
-import { guardLogins } from '../login-guard.ts'
+import type { AccountRow } from '#db/users.ts'
+import { guardAttempt } from '../login-guard.ts'
+import type { Attempt } from '../login-guard.ts'
 import { verifyAgainstNobody, verifyPassword } from '../passwords.ts'
-import { identify } from '../plugins/sign-in.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { identityOf } from '../scope.ts'
+import { checkFactor, factorMissing, factorWrong } from '../second-factor.ts'
 import type { RouteOptions } from '../services.ts'
-import { ACCESS_SECONDS, hashToken, newRefreshToken, REFRESH_SECONDS } from '../tokens.ts'
-import type { AccessTokens } from '../tokens.ts'
+import { openSession, signedIn } from '../sessions.ts'
+import { hashToken } from '../tokens.ts'
 
 /** Accounts of one address that a sign-in without an organisation tries. */
 const ACCOUNTS_MAX = 10
@@ -22,10 +24,13 @@ const login = z.strictObject({
   email: z.string().min(3).max(254),
   password: z.string().min(1).max(1_000),
   organization: z.string().min(1).max(63).describe('The slug; needed where the address has accounts in several organisations').optional(),
-  otp: z.string().max(20).describe('Asked of accounts with a second factor').optional(),
+  otp: z
+    .string()
+    .max(20)
+    .describe('The code of a second factor, or a recovery code; asked for by a problem of the type urn:atum-desk:problem:otp-required')
+    .optional(),
 })
 const refresh = z.strictObject({ refresh_token: z.string().min(1).max(200) })
-const signedIn = z.object({ access_token: z.string(), refresh_token: z.string(), expires_in: z.number().describe('Seconds'), token_type: z.literal('Bearer') })
 const me = z.object({
   id: z.string(),
   email: z.string(),
@@ -34,14 +39,25 @@ const me = z.object({
   organization: z.object({ id: z.string(), slug: z.string(), name: z.string() }).nullable(),
 })
 
-export const authRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, tokens } }) => {
-  const guard = guardLogins(app)
+type SignInOutcome = { account: AccountRow } | { refused: Error }
+
+export const authRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, tokens, bearers, factorSeal } }) => {
   const tags = ['auth']
 
   app.post('/auth/login', { schema: { summary: 'Sign in', tags, body: login, response: { 200: signedIn } } }, async (request) => {
-    const account = await guard.attempt(request, () => findAccount(database.system, request.body))
-    if (!account) throw refusal(401, 'Wrong e-mail address or password.')
-    return signIn(database.system, tokens, account, randomUUID())
+    const { body, ip } = request
+    const outcome = await guardAttempt(database.system, { ip, email: body.email }, async (): Promise<Attempt<SignInOutcome>> => {
+      const account = await findAccount(database.system, body)
+      if (!account) return { verdict: 'wrong', value: { refused: refusal(401, 'Wrong e-mail address or password.') } }
+      const factor = await database.system.transaction(async (tx) =>
+        (await hasAccountTables(tx)) ? checkFactor(tx, factorSeal, account.id, body.otp) : 'none needed',
+      )
+      if (factor === 'missing') return { verdict: 'incomplete', value: { refused: factorMissing() } }
+      if (factor === 'wrong') return { verdict: 'wrong', value: { refused: factorWrong() } }
+      return { verdict: 'right', value: { account } }
+    })
+    if ('refused' in outcome) throw outcome.refused
+    return openSession(database.system, tokens, outcome.account, randomUUID())
   })
 
   app.post('/auth/refresh', { schema: { summary: 'Exchange a refresh token, once', tags, body: refresh, response: { 200: signedIn } } }, async (request) => {
@@ -49,20 +65,21 @@ export const authRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { ser
     const answer = await database.system.transaction(async (tx) => {
       const spent = await spendRefreshToken(tx, hash)
       const user = spent && (await findUser(tx, spent.user_id))
-      if (spent && user?.is_active) return signIn(tx, tokens, user, spent.family_id)
+      if (spent && user?.is_active) return openSession(tx, tokens, user, spent.family_id)
       // A token that comes a second time was stolen, or its answer was: neither its holder nor its thief goes on.
       await revokeFamilyOf(tx, hash)
       return null
     })
-    if (!answer) throw refusal(401, 'The refresh token is not valid any more. Sign in again.')
-    return answer
+    if (answer) return answer
+    bearers.changed()
+    throw refusal(401, 'The refresh token is not valid any more. Sign in again.')
   })
 
   app.post(
     '/auth/logout',
     {
       schema: {
-        summary: 'End this sign-in; without a refresh token, every sign-in of the user',
+        summary: 'End this sign-in, its access token included; without a refresh token, every sign-in of the user',
         tags,
         body: refresh.partial().nullish(),
         response: { 204: z.void() },
@@ -70,8 +87,12 @@ export const authRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { ser
     },
     async (request, reply) => {
       const token = request.body?.refresh_token
-      if (token === undefined) await revokeTokensOfUser(database.system, (await identify(request, tokens)).user_id)
-      else await revokeFamilyOf(database.system, hashToken(token))
+      if (token === undefined) {
+        const identity = await bearers.identify(request)
+        if (identity.scopes) throw refusal(403, 'An API token cannot sign anybody out: DELETE /api/v1/auth/tokens/{id} ends it.')
+        await revokeTokensOfUser(database.system, identity.user_id)
+      } else await revokeFamilyOf(database.system, hashToken(token))
+      bearers.changed()
       return reply.code(204).send()
     },
   )
@@ -86,37 +107,19 @@ export const authRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { ser
 }
 
 /**
- * The account that the password opens; an unknown one takes as long as a known one.
+ * The account that the password opens; an unknown one takes as long as a known one, and several as long as one.
  *
  * @throws a refusal with 422 where it opens several and no organisation is named
  */
 async function findAccount(db: CommonQueryMethods, given: z.infer<typeof login>): Promise<AccountRow | null> {
   const accounts = await accountsOf(db, given.email, given.organization ?? null, ACCOUNTS_MAX)
   if (accounts.length === 0) await verifyAgainstNobody(given.password)
-  const opened: AccountRow[] = []
-  for (const account of accounts) if (await verifyPassword(account.password_hash, given.password)) opened.push(account)
+  const verdicts = await Promise.all(accounts.map((account) => verifyPassword(account.password_hash, given.password)))
+  const opened = accounts.filter((_, index) => verdicts[index])
   if (opened.length > 1) {
     throw refusal(422, 'This address has accounts in several organisations: say which one.', {
       errors: [{ location: 'body', path: 'organization', message: 'is needed' }],
     })
   }
   return opened[0] ?? null
-}
-
-async function signIn(
-  db: CommonQueryMethods,
-  tokens: AccessTokens,
-  user: Pick<UserRow, 'id' | 'organization_id' | 'role'>,
-  familyId: string,
-): Promise<z.infer<typeof signedIn>> {
-  const { token, hash } = newRefreshToken()
-  await insertRefreshToken(db, {
-    family_id: familyId,
-    organization_id: user.organization_id,
-    user_id: user.id,
-    token_hash: hash,
-    lifetime_seconds: REFRESH_SECONDS,
-  })
-  const access = await tokens.sign({ user_id: user.id, organization_id: user.organization_id, role: user.role })
-  return { access_token: access, refresh_token: token, expires_in: ACCESS_SECONDS, token_type: 'Bearer' }
 }

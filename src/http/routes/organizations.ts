@@ -6,8 +6,9 @@ import { insertUser } from '#db/users.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
+import { password, requireGoodPassword } from '../password-policy.ts'
 import { hashPassword } from '../passwords.ts'
-import { email, fullName, password } from '../person-shapes.ts'
+import { email, fullName } from '../person-shapes.ts'
 import { notFound } from '../refusal.ts'
 import { identityOf, tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
@@ -78,6 +79,7 @@ export const organizationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (ap
     { schema: { summary: 'Make an organisation, with its first admin', tags, body: newOrganization, response: { 201: organizationSchema } } },
     async (request, reply) => {
       const { slug, name, admin } = request.body
+      if (admin) await requireGoodPassword(admin.password, [admin.email, admin.full_name, slug, name], 'admin.password')
       const password_hash = admin && (await hashPassword(admin.password))
       const answer = await database.system.transaction((tx) =>
         once(tx, request, identityOf(request), async (keep) => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
@@ -8,11 +9,13 @@ import type { PersonChanges, PersonRow } from '#db/users.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
+import { requireGoodPassword } from '../password-policy.ts'
 import { hashPassword } from '../passwords.ts'
 import { newPerson, personEdit, personSchema, tenantRole } from '../person-shapes.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
+import { receiverOf } from '../sessions.ts'
 import { uuidParams } from '../shapes.ts'
 
 const peopleQuery = z.strictObject({
@@ -22,13 +25,13 @@ const peopleQuery = z.strictObject({
   cursor: cursorOf(z.tuple([z.string()])),
 })
 
-export const userRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
+export const userRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, bearers, mails, notifier } }) => {
   const tags = ['organisation']
 
-  /** Changes somebody, unless that leaves the organisation without an admin. Who loses the account or the password is signed out. */
+  /** Changes somebody, unless that leaves the organisation without an admin. Who gets another role or password, or loses the account, is signed out. */
   async function change(request: FastifyRequest, id: string, action: string, changes: PersonChanges): Promise<PersonRow> {
     // Sign-ins belong to the installation, so its role writes; every statement names the bound organisation.
-    return inOrganization(database.system, tenantOf(request).organization_id, async (tx) => {
+    const changed = await inOrganization(database.system, tenantOf(request).organization_id, async (tx) => {
       const admins = await lockAdmins(tx)
       const before = await findPerson(tx, id)
       if (!before) throw notFound('user')
@@ -36,12 +39,14 @@ export const userRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { ser
       if (admins.length === 1 && admins[0] === id && !(after.is_active && after.role === 'admin')) {
         throw refusal(409, 'This is the last admin of the organisation: name another one first.')
       }
-      if (!after.is_active || changes.password_hash !== undefined) await revokeTokensOfUser(tx, id)
+      if (!after.is_active || after.role !== before.role || changes.password_hash !== undefined) await revokeTokensOfUser(tx, id)
       const shown = (person: PersonRow) => ({ full_name: person.full_name, role: person.role, is_active: person.is_active })
       const details = { from: shown(before), to: shown(after), password_changed: changes.password_hash !== undefined }
       await note(tx, request, { action, entity_type: 'user', entity_id: id, details })
       return after
     })
+    bearers.changed()
+    return changed
   }
 
   app.get(
@@ -66,16 +71,21 @@ export const userRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { ser
     const tenant = tenantOf(request)
     const { email, full_name, role } = request.body
     // Before the transaction: a hash takes some 20 ms, for which no connection has to wait.
-    const password_hash = await hashPassword(request.body.password)
-    const answer = await inOrganization(database.app, tenant.organization_id, (tx) =>
+    const { password } = request.body
+    if (password !== undefined) await requireGoodPassword(password, [email, full_name])
+    const password_hash = await hashPassword(password ?? randomUUID())
+    let queues: string[] = []
+    const answer = await inOrganization(database.system, tenant.organization_id, (tx) =>
       once(tx, request, tenant, async () => {
         const { id } = await insertUser(tx, { organization_id: tenant.organization_id, email, full_name, role, password_hash })
         await note(tx, request, { action: 'user.create', entity_type: 'user', entity_id: id, details: { email, role } })
         const made = await findPerson(tx, id)
         if (!made) throw notFound('user')
+        if (password === undefined) queues = [await mails.invite(tx, await receiverOf(tx, made), made.id)]
         return made
       }),
     )
+    notifier.notify(...queues)
     reply.header('location', `/api/v1/users/${(answer.body as { id: string }).id}`)
     return sendCreated(reply, answer)
   })
@@ -88,9 +98,22 @@ export const userRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { ser
 
   app.patch(
     '/users/:id',
-    { schema: { summary: 'Change a user; a new password ends every sign-in', tags, params: uuidParams, body: personEdit, response: { 200: personSchema } } },
+    {
+      schema: {
+        summary: 'Change a user; a new role or password ends every sign-in',
+        tags,
+        params: uuidParams,
+        body: personEdit,
+        response: { 200: personSchema },
+      },
+    },
     async (request) => {
       const { password, ...changes } = request.body
+      if (password !== undefined) {
+        const person = await inOrganization(database.app, tenantOf(request).organization_id, (tx) => findPerson(tx, request.params.id))
+        if (!person) throw notFound('user')
+        await requireGoodPassword(password, [person.email, person.full_name])
+      }
       return change(request, request.params.id, 'user.update', {
         ...changes,
         ...(password === undefined ? {} : { password_hash: await hashPassword(password) }),
