@@ -124,6 +124,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'PATCH /api/v1/users/:id': ['admin'],
   'DELETE /api/v1/users/:id': ['admin'],
   'DELETE /api/v1/users/:id/2fa': ['admin'],
+  'GET /api/v1/events': EVERYBODY,
   'GET /api/v1/audit': ['admin', 'operator'],
   'GET /api/v1/audit/export': ['admin', 'operator'],
 

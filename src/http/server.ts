@@ -27,6 +27,7 @@ import { authRoutes } from './routes/auth.ts'
 import { commentRoutes } from './routes/comments.ts'
 import { databaseHealthRoutes } from './routes/database-health.ts'
 import { engineRoutes } from './routes/engine.ts'
+import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { jobBulkRoutes } from './routes/job-bulk.ts'
 import { jobEnqueueRoutes } from './routes/job-enqueue.ts'
@@ -179,6 +180,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     queueHistoryRoutes,
     queueRoutes,
     metricsRoutes,
+    eventRoutes,
   ]) {
     await app.register(routes, options)
   }

@@ -1,0 +1,71 @@
+import { eventsAfter, movedLogs } from '#db/events.ts'
+import type { EventRow } from '#db/events.ts'
+import { inOrganization } from '#db/pool.ts'
+import type { Database } from '#db/pool.ts'
+import type { Logger } from '#log.ts'
+
+/** How often the database is asked whose log has grown: one look at one small table, whoever wrote, in whichever process. */
+const POLL_MS = 250
+/** Rows that one read takes. */
+export const EVENTS_PAGE = 200
+
+/** Called when a log has grown. */
+type Wake = () => void
+
+/** Follows the logs of what happens, for all streams of this process at once. */
+export interface EventTail {
+  /** Calls `wake` whenever the organisation's log (null: the installation's) has grown. @returns how to end that */
+  follow(organizationId: string | null, wake: Wake): () => void
+  /** Events after one, a page at most. Who asks for the same at the same time shares one query. */
+  read(organizationId: string | null, after: number): Promise<readonly EventRow[]>
+  stop(): void
+}
+
+export function startEventTail(database: Database, log: Logger): EventTail {
+  const followers = new Map<string | null, Set<Wake>>()
+  const reads = new Map<string, Promise<readonly EventRow[]>>()
+  let horizon: string | null = null
+  let looking = false
+
+  async function look(): Promise<void> {
+    if (looking || followers.size === 0) return
+    looking = true
+    try {
+      const moved = await movedLogs(database.system, horizon)
+      horizon = moved.horizon
+      for (const { organization_id } of moved.logs) for (const wake of followers.get(organization_id) ?? []) wake()
+    } catch (error) {
+      // Nothing is missed: the horizon stays where it was.
+      log.warn({ err: error }, 'could not look for new events')
+    } finally {
+      looking = false
+    }
+  }
+
+  const timer = setInterval(() => void look(), POLL_MS).unref()
+  return {
+    follow: (organizationId, wake) => {
+      const wakes = followers.get(organizationId) ?? new Set()
+      followers.set(organizationId, wakes.add(wake))
+      return () => {
+        wakes.delete(wake)
+        if (wakes.size === 0) followers.delete(organizationId)
+      }
+    },
+    read: (organizationId, after) => {
+      const key = `${organizationId} ${after}`
+      const shared = reads.get(key)
+      if (shared) return shared
+      const load =
+        organizationId === null ? database.system.transaction((tx) => eventsAfter(tx, null, after, EVENTS_PAGE)) : readOf(database, organizationId, after)
+      const read = load.finally(() => reads.delete(key))
+      reads.set(key, read)
+      return read
+    },
+    stop: () => clearInterval(timer),
+  }
+}
+
+function readOf(database: Database, organizationId: string, after: number): Promise<readonly EventRow[]> {
+  return inOrganization(database.app, organizationId, (tx) => eventsAfter(tx, organizationId, after, EVENTS_PAGE))
+}
