@@ -24,6 +24,7 @@ import { attachmentRoutes } from './routes/attachments.ts'
 import { apiTokenRoutes } from './routes/api-tokens.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { authRoutes } from './routes/auth.ts'
+import { cannedResponseRoutes } from './routes/canned-responses.ts'
 import { commentRoutes } from './routes/comments.ts'
 import { databaseHealthRoutes } from './routes/database-health.ts'
 import { engineRoutes } from './routes/engine.ts'
@@ -49,6 +50,7 @@ import { registrationRoutes } from './routes/registration.ts'
 import { replayRoutes } from './routes/replay.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { searchRoutes } from './routes/search.ts'
+import { serviceRoutes } from './routes/services.ts'
 import { settingsRoutes } from './routes/settings.ts'
 import { slaCalendarRoutes } from './routes/sla-calendars.ts'
 import { slaPolicyRoutes } from './routes/sla-policies.ts'
@@ -58,6 +60,8 @@ import { ticketBulkRoutes } from './routes/ticket-bulk.ts'
 import { ticketDigestRoutes } from './routes/ticket-digest.ts'
 import { ticketHistoryRoutes } from './routes/ticket-history.ts'
 import { ticketMoveRoutes } from './routes/ticket-moves.ts'
+import { ticketRelationRoutes } from './routes/ticket-relations.ts'
+import { ticketTagRoutes } from './routes/ticket-tags.ts'
 import { ticketRoutes } from './routes/tickets.ts'
 import { triageRoutes } from './routes/triage.ts'
 import { ticketViewRoutes } from './routes/ticket-views.ts'
@@ -153,6 +157,10 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     ticketMoveRoutes,
     ticketBulkRoutes,
     ticketViewRoutes,
+    ticketTagRoutes,
+    ticketRelationRoutes,
+    serviceRoutes,
+    cannedResponseRoutes,
     searchRoutes,
     ticketHistoryRoutes,
     ticketDigestRoutes,

@@ -15,6 +15,7 @@ import { nextTicket, statusesAfter, ticketEventTo } from '#machines/ticket-step.
 import type { TicketState } from '#machines/ticket.ts'
 import { minutesToBreach, readTicketClocks } from '#sla/ticket-clocks.ts'
 import { refusal } from './refusal.ts'
+import { requireActiveService } from './ticket-service.ts'
 import { learnFromChange } from './ticket-learning.ts'
 
 /** Who changes a ticket, and in which request. */
@@ -63,6 +64,7 @@ export async function editTicket(tx: DatabaseTransactionConnection, author: Auth
   const { subject, description, priority, tags, service_id } = { ...ticket, ...wanted }
   const fields = { subject, description, priority, tags, service_id }
   if (Object.keys(differences(ticket, { ...ticket, ...fields, tags: [...tags] })).length === 0) return { ticket, queues: [] }
+  if (service_id !== null && service_id !== ticket.service_id) await requireActiveService(tx, service_id)
   return settle(tx, author, ticket, await updateTicketFields(tx, ticket.id, fields), 'ticket.edit')
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { LIMITS } from '#config.ts'
 import { ticketRow } from '#db/tickets.ts'
 
-const TAGS_MAX = 20
+export const TAGS_MAX = 20
 const TAG_CHARS = 50
 
 /** A ticket in JSON. */
@@ -10,4 +10,5 @@ export const ticketSchema = ticketRow.meta({ id: 'Ticket' })
 
 export const subject = z.string().max(LIMITS.SUBJECT_CHARS).regex(/\S/, 'must say something')
 export const description = z.string().max(LIMITS.DESCRIPTION_CHARS).regex(/\S/, 'must say something')
-export const ticketTags = z.array(z.string().min(1).max(TAG_CHARS)).max(TAGS_MAX)
+export const ticketTag = z.string().min(1).max(TAG_CHARS)
+export const ticketTags = z.array(ticketTag).max(TAGS_MAX)

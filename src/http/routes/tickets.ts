@@ -4,8 +4,8 @@ import { PRIORITIES } from '#db/job-inputs.ts'
 import { inOrganization } from '#db/pool.ts'
 import { listTickets } from '#db/ticket-list.ts'
 import { findView } from '#db/ticket-views.ts'
-import { findTicket, lockTicket } from '#db/tickets.ts'
-import { etagOf, isKnown, requireMatch } from '../etag.ts'
+import { findTicket } from '#db/tickets.ts'
+import { etagOf, isKnown } from '../etag.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { pageOf, toPage } from '../paging.ts'
 import { notFound, refusal } from '../refusal.ts'
@@ -13,7 +13,9 @@ import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { uuidParams } from '../shapes.ts'
 import { editTicket } from '../ticket-change.ts'
+import { decideOn } from '../ticket-decision.ts'
 import { takeIn } from '../ticket-intake.ts'
+import { requireActiveService } from '../ticket-service.ts'
 import { description, subject, ticketSchema, ticketTags } from '../ticket-shapes.ts'
 import { conditionOf, ticketQuery } from '../ticket-query.ts'
 import { isStaff, viewerOf } from '../ticket-view.ts'
@@ -29,7 +31,8 @@ const newTicket = z.strictObject({
 
 const edit = z.strictObject({ subject, description, priority: z.enum(PRIORITIES), tags: ticketTags, service_id: z.guid().nullable() }).partial()
 
-export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
+export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services }) => {
+  const { database, notifier } = services
   const tags = ['tickets']
 
   app.post('/tickets', { schema: { summary: 'File a ticket', tags, body: newTicket, response: { 201: ticketSchema } } }, async (request, reply) => {
@@ -39,6 +42,7 @@ export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
     let queues: string[] = []
     const answer = await inOrganization(database.app, tenant.organization_id, (tx) =>
       once(tx, request, tenant, async () => {
+        if (body.service_id) await requireActiveService(tx, body.service_id)
         const taken = await takeIn(
           tx,
           { ...tenant, request_id: request.id },
@@ -110,18 +114,10 @@ export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
     {
       schema: { summary: 'Change a ticket; 412 where If-Match names an older version', tags, params: uuidParams, body: edit, response: { 200: ticketSchema } },
     },
-    async (request, reply) => {
-      const tenant = tenantOf(request)
+    (request, reply) => {
       const { body } = request
-      const { ticket, queues } = await inOrganization(database.app, tenant.organization_id, async (tx) => {
-        const locked = await lockTicket(tx, viewerOf(tenant), request.params.id)
-        if (!locked) throw notFound('ticket')
-        requireMatch(request, locked)
-        return editTicket(tx, { ...tenant, request_id: request.id }, locked, { ...body, ...(body.tags ? { tags: [...new Set(body.tags)] } : {}) })
-      })
-      notifier.notify(...queues)
-      reply.header('etag', etagOf(ticket))
-      return ticket
+      const wanted = { ...body, ...(body.tags ? { tags: [...new Set(body.tags)] } : {}) }
+      return decideOn(services, request, reply, request.params.id, (tx, author, ticket) => editTicket(tx, author, ticket, wanted))
     },
   )
 }
