@@ -154,6 +154,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'GET /api/v1/jobs/:id/replay': JOB_READERS,
   'POST /api/v1/jobs/:id/retry': JOB_MOVERS,
   'POST /api/v1/jobs/:id/cancel': JOB_MOVERS,
+  'POST /api/v1/jobs/:id/reschedule': JOB_MOVERS,
   'GET /api/v1/machines': JOB_READERS,
   'GET /api/v1/queues': JOB_READERS,
   'PATCH /api/v1/queues/:name': ['operator'],

@@ -183,3 +183,30 @@ test('agents who have the same ticket open see each other until they leave', asy
   const stranger = await clientOf(app, database, 'agent', await createOrganization(database))
   assert.equal((await stranger.delete(`/tickets/${ticket.id}/presence`)).status, 404)
 })
+
+test('a waiting job is told when to run, and keeps its place in its lane; one that has ended is not', async () => {
+  const [job] = await enqueueProbes(database, 1)
+  const later = new Date(Date.now() + 3_600_000).toISOString()
+  const { status, body } = await operator.post(`/jobs/${job}/reschedule`, { run_after: later })
+  assert.deepEqual([status, body.run_after], [200, later])
+  const [row] = await database.owner('select run_after from job_ready where job_id = $1', [job])
+  assert.equal((row!['run_after'] as Date).toISOString(), later)
+  assert.equal((await operator.get(`/jobs/${job}`)).body.waiting_because[0].reason, 'not_due')
+  assert.deepEqual(await database.owner('select * from job_log_violations where job_id = $1', [job]), [])
+  assert.equal((await operator.get('/audit?action=job.reschedule')).body.items[0].entity_id, String(job))
+  await operator.post(`/jobs/${job}/cancel`)
+  assert.equal((await operator.post(`/jobs/${job}/reschedule`, { run_after: later })).status, 409)
+  assert.equal((await admin.post(`/jobs/${job}/reschedule`, { run_after: later })).status, 404)
+})
+
+test('the stack of an error is for the operator alone', async () => {
+  const made = (await admin.post('/jobs', { job_type: 'PROBE', payload: { permanent: true, fail_times: 1 } })).body
+  const other = await testWorker(database)
+  await until(async () => (await admin.get(`/jobs/${made.id}`)).body.status === 'failed', 'it fails')
+  await other.drain()
+  const failureOf = async (client: typeof admin) =>
+    (await client.get(`/jobs/${made.id}/events`)).body.items.find(({ event }: { event: string }) => event === 'FAIL').details.error
+  assert.ok((await failureOf(operator)).stack.length > 0)
+  const seen = await failureOf(admin)
+  assert.deepEqual([seen.class, 'stack' in seen], ['PermanentFailure', false])
+})

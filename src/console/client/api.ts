@@ -47,9 +47,16 @@ export async function health(signal: AbortSignal): Promise<Health> {
   return (await response.json()) as Health
 }
 
-export const machines = async (signal: AbortSignal): Promise<Machine[]> => itemsOf(await send<Page<Machine> | Machine[]>('GET', '/machines', { signal }))
-export const workers = async (signal: AbortSignal): Promise<Worker[]> => itemsOf(await send<Page<Worker> | Worker[]>('GET', '/workers', { signal }))
-export const queues = async (signal: AbortSignal): Promise<Queue[]> => itemsOf(await send<Page<Queue> | Queue[]>('GET', '/queues', { signal }))
+/** Reads what a path answers. */
+export const read = <Answer>(path: string, signal: AbortSignal): Promise<Answer> => send('GET', path, { signal })
+/** Reads a short list whole. */
+export const readItems = async <Item>(path: string, signal: AbortSignal): Promise<Item[]> => (await read<Page<Item>>(path, signal)).items
+/** The same, where the server may not serve the path, or has nothing there: null. */
+export const readIfThere = <Answer>(path: string, signal: AbortSignal): Promise<Answer | null> => read<Answer>(path, signal).catch(nothingThere)
+
+export const machines = (signal: AbortSignal): Promise<Machine[]> => readItems('/machines', signal)
+export const workers = (signal: AbortSignal): Promise<Worker[]> => readItems('/workers', signal)
+export const queues = (signal: AbortSignal): Promise<Queue[]> => readItems('/queues', signal)
 export const moveQueue = (name: string, move: 'pause' | 'resume'): Promise<unknown> => send('POST', `/queues/${encodeURIComponent(name)}/${move}`)
 
 export const jobs = (query: Record<string, string>, signal: AbortSignal): Promise<Page<Job>> => send('GET', `/jobs?${new URLSearchParams(query)}`, { signal })
@@ -81,7 +88,8 @@ interface Options {
   accept?: number[]
 }
 
-async function send<Answer>(method: string, path: string, options: Options = {}): Promise<Answer> {
+/** One request to the API, as whoever is signed in. @throws ApiError, Unreachable */
+export async function send<Answer>(method: string, path: string, options: Options = {}): Promise<Answer> {
   const token = options.anonymous ? null : await accessToken(exchange)
   let response = await answer(method, path, options, token)
   if (response.status === 401 && token !== null) {
@@ -158,7 +166,10 @@ function parse(text: string): Record<string, unknown> {
   }
 }
 
-const itemsOf = <Item>(answer: Page<Item> | Item[]): Item[] => (Array.isArray(answer) ? answer : answer.items)
+function nothingThere(error: unknown): null {
+  if (error instanceof ApiError && error.status === 404) return null
+  throw error
+}
 
 /** crypto.randomUUID is missing where the page came by plain HTTP from another host. */
-const randomKey = (): string => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+export const randomKey = (): string => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')

@@ -1,14 +1,20 @@
+import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { health, me } from './api.ts'
 import { Banner } from './banner.tsx'
 import { Header } from './header.tsx'
+import { HealthPage } from './health-page.tsx'
 import { JobPage } from './job-page.tsx'
+import { JobsPage } from './jobs-page.tsx'
+import { MachinesPage } from './machines-page.tsx'
 import { Blank } from './marks.tsx'
 import { Overview } from './overview.tsx'
 import { usePolling } from './polling.ts'
+import { QueuesPage } from './queues-page.tsx'
 import { HOME, useRoute } from './route.ts'
 import { isSignedIn, onSessionChange } from './session.ts'
 import { SignIn } from './sign-in.tsx'
+import { WorkersPage } from './workers-page.tsx'
 
 const HEALTH_MS = 5_000
 const ME_MS = 60_000
@@ -19,31 +25,29 @@ export function App() {
 }
 
 function Console() {
-  const { path, query } = useRoute()
+  const { surface, path, query } = useRoute()
   const account = usePolling('me', ME_MS, me).data
   const service = usePolling('health', HEALTH_MS, health).data
-  const job = /^jobs\/(\d+)$/.exec(path)?.[1]
-  const title = job ? `Job ${job}` : 'Jobs'
+  const place = placeOf(path)
   useEffect(() => {
-    document.title = `${title} · ATUM DESK console`
-  }, [title])
+    document.title = `${place?.title ?? 'Nothing here'} · ATUM DESK console`
+  }, [place?.title])
 
   return (
     <>
       <a class="skip" href="#main">
         Skip to the content
       </a>
-      <Header me={account} health={service} />
+      <Header me={account} health={service} surface={surface} path={path} />
       <Banner />
       <main id="main" tabIndex={-1}>
-        {job !== undefined && <JobPage key={job} id={job} role={account?.role} />}
-        {path === '' && <Overview query={query} role={account?.role} />}
-        {path !== '' && job === undefined && (
+        {place?.page({ query, role: account?.role })}
+        {!place && (
           <Blank
             title="There is nothing at this address"
             action={
               <a class="button" href={HOME}>
-                To the jobs
+                To the overview
               </a>
             }
           />
@@ -51,6 +55,32 @@ function Console() {
       </main>
     </>
   )
+}
+
+interface Asked {
+  query: URLSearchParams
+  role: string | undefined
+}
+
+interface Place {
+  title: string
+  page: (asked: Asked) => ComponentChildren
+}
+
+/** What stands at a path below /console/. */
+function placeOf(path: string): Place | undefined {
+  const job = /^jobs\/(\d+)$/.exec(path)?.[1]
+  if (job !== undefined) return { title: `Job ${job}`, page: ({ role }) => <JobPage key={job} id={job} role={role} /> }
+  return PLACES[path]
+}
+
+const PLACES: Record<string, Place> = {
+  '': { title: 'Overview', page: (asked) => <Overview {...asked} /> },
+  machines: { title: 'Machines', page: (asked) => <MachinesPage {...asked} /> },
+  jobs: { title: 'Jobs', page: (asked) => <JobsPage {...asked} /> },
+  queues: { title: 'Queues', page: (asked) => <QueuesPage {...asked} /> },
+  workers: { title: 'Workers', page: () => <WorkersPage /> },
+  health: { title: 'Health', page: (asked) => <HealthPage {...asked} /> },
 }
 
 function useSignedIn(): boolean {

@@ -2,7 +2,9 @@ import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'pr
 import type { Chart } from '#machines/chart.ts'
 import { edgeId, LABEL, NODE, place } from './layout.ts'
 import type { Drawing, PlacedEdge, PlacedState } from './layout.ts'
+import type { Flow } from './shapes.ts'
 import { spoken, toneOf } from './states.ts'
+import { duration, rate } from './times.ts'
 import { useTween } from './tween.ts'
 
 /** Below this scale the labels cannot be read: the drawing scrolls instead. */
@@ -16,6 +18,12 @@ export interface ChartProps {
   counts?: Record<string, number> | undefined
   /** Where a click on a state leads; without it states are no links. */
   hrefOf?: ((state: string) => string) | undefined
+  /** Where a click on an arrow leads. */
+  edgeHrefOf?: ((id: string) => string) | undefined
+  /** The arrow that is looked at. */
+  currentEdge?: string | null | undefined
+  /** What moved lately: hot arrows are thicker, those that nothing took step back. */
+  flow?: ChartFlow | undefined
   /** The state that the list is filtered by, or in which the one job stands. */
   current?: string | null | undefined
   /** The moves that were made; arrows and states that no move touched step back. */
@@ -23,11 +31,12 @@ export interface ChartProps {
 }
 
 /** The machine, drawn from its definition: states in boxes, settled ones with a second line, events on the arrows. */
-export function ChartView({ chart, counts, hrefOf, current, moves }: ChartProps) {
+export function ChartView({ chart, counts, hrefOf, edgeHrefOf, currentEdge, flow, current, moves }: ChartProps) {
   const [frame, width] = useWidth()
   const { name, initial } = chart
-  const shape = JSON.stringify([chart.states, chart.edges])
-  const drawings = useMemo(() => [place(chart, 'LR'), place(chart, 'TB')] as const, [shape])
+  const room = { flow: flow !== undefined }
+  const shape = JSON.stringify([chart.states, chart.edges, room])
+  const drawings = useMemo(() => [place(chart, 'LR', room), place(chart, 'TB', room)] as const, [shape])
   const drawing = best(drawings, width)
   const scale = Math.max(SCALE_MIN, Math.min(1, width / drawing.width))
   const id = useId()
@@ -54,11 +63,18 @@ export function ChartView({ chart, counts, hrefOf, current, moves }: ChartProps)
             <ArrowHead id={`${id}-tip-taken`} class="tip tip-taken" />
           </defs>
           {drawing.edges.map((edge) => (
-            <EdgeLine key={edge.id} edge={edge} tip={`${id}-tip`} taken={taken?.has(edge.id) ?? false} />
+            <EdgeLine key={edge.id} edge={edge} tip={`${id}-tip`} taken={taken?.has(edge.id) ?? currentEdge === edge.id} heat={flow && heatOf(flow, edge.id)} />
           ))}
           {drawing.start && <circle class="chart-start" cx={drawing.start.x} cy={drawing.start.y} r={drawing.start.radius} />}
           {drawing.edges.map((edge) => (
-            <EdgeLabel key={edge.id} edge={edge} times={taken?.get(edge.id)} />
+            <EdgeLabel
+              key={edge.id}
+              edge={edge}
+              times={taken?.get(edge.id)}
+              flow={flow && (flow.edges.get(edge.id) ?? NO_FLOW)}
+              href={edgeHrefOf?.(edge.id)}
+              lit={currentEdge === edge.id}
+            />
           ))}
           {drawing.states.map((state) => (
             <StateBox
@@ -67,6 +83,7 @@ export function ChartView({ chart, counts, hrefOf, current, moves }: ChartProps)
               count={counts?.[state.name] ?? (counts ? 0 : undefined)}
               href={hrefOf?.(state.name)}
               lit={current === state.name}
+              p95={flow?.states.get(state.name)}
               visited={visited?.has(state.name) ?? true}
             />
           ))}
@@ -100,30 +117,111 @@ function ArrowHead({ id, class: className }: { id: string; class: string }) {
   )
 }
 
-function EdgeLine({ edge, tip, taken }: { edge: PlacedEdge; tip: string; taken: boolean }) {
-  const classes = ['edge', edge.back && 'edge-back', taken && 'edge-taken'].filter(Boolean).join(' ')
-  return <path class={classes} d={edge.path} marker-end={`url(#${taken ? `${tip}-taken` : tip})`} />
+interface EdgeLineProps {
+  edge: PlacedEdge
+  tip: string
+  taken: boolean
+  /** From 0, never taken, to 1, the arrow that was taken most; undefined where that is not asked. */
+  heat: number | undefined
 }
 
-function EdgeLabel({ edge: { label, lines, back }, times }: { edge: PlacedEdge; times: ReadonlyMap<string, number> | undefined }) {
+function EdgeLine({ edge, tip, taken, heat }: EdgeLineProps) {
+  const classes = ['edge', edge.back && 'edge-back', taken && 'edge-taken', heat === 0 && 'edge-cold', heat && 'edge-warm'].filter(Boolean).join(' ')
+  const width = heat ? { strokeWidth: `${(WARM_WIDTH.least + heat * WARM_WIDTH.more).toFixed(2)}px` } : undefined
+  return <path class={classes} d={edge.path} style={width} marker-end={`url(#${taken ? `${tip}-taken` : tip})`} />
+}
+
+interface EdgeLabelProps {
+  edge: PlacedEdge
+  times: ReadonlyMap<string, number> | undefined
+  flow: EdgeFlow | undefined
+  href: string | undefined
+  lit: boolean
+}
+
+function EdgeLabel({ edge: { from, to, label, lines, back }, times, flow, href, lit }: EdgeLabelProps) {
   const first = label.y - ((lines.length - 1) * LABEL.lineHeight) / 2
-  const classes = ['edge-label', back && 'edge-label-back', times && 'edge-label-taken'].filter(Boolean).join(' ')
+  const cold = flow?.count === 0
+  const classes = ['edge-label', back && 'edge-label-back', times && 'edge-label-taken', cold && 'edge-label-cold', lit && 'edge-label-lit']
+    .filter(Boolean)
+    .join(' ')
   const repeated = times !== undefined && [...times.values()].some((count) => count > 1)
-  const width = label.width + (repeated ? TIMES_WIDTH : 0)
-  return (
-    <g class={classes}>
+  const text = flow && inBrief(flow)
+  const width = (text === undefined ? label.width : widthOf([...lines.map((line) => line.text.trimEnd()), text])) + (repeated ? TIMES_WIDTH : 0)
+  const inside = (
+    <>
       <rect x={label.x - width / 2} y={label.y - label.height / 2} width={width} height={label.height} rx="4" />
-      {lines.map(({ event, text }, index) => {
+      {lines.map(({ event, text: words }, index) => {
         const count = event === null ? 0 : (times?.get(event) ?? 0)
+        if (words.trim() === '') {
+          return (
+            <text key="flow" x={label.x} y={first + index * LABEL.lineHeight} class="edge-flow">
+              {text}{' '}
+            </text>
+          )
+        }
         return (
-          <text key={text} x={label.x} y={first + index * LABEL.lineHeight} class={event === null ? 'guard' : count ? 'event-taken' : undefined}>
-            {text}
-            {count > 1 ? ` ×${count}` : ''}
+          <text key={words} x={label.x} y={first + index * LABEL.lineHeight} class={event === null ? 'guard' : count ? 'event-taken' : undefined}>
+            {words}
+            {count > 1 ? ` ×${count}` : ''}{' '}
           </text>
         )
       })}
-    </g>
+    </>
   )
+  if (href === undefined) return <g class={classes}>{inside}</g>
+  const words = [...lines.map((line) => line.text.trim()), text ?? ''].filter(Boolean).join(' ')
+  const way = from === null ? `to ${spoken(to)}` : `${spoken(from)} to ${spoken(to)}`
+  return (
+    <a class={classes} href={href} aria-label={`${words}: ${way}${flow ? `, ${flow.count} times` : ''}`} aria-current={lit ? 'true' : undefined}>
+      {inside}
+    </a>
+  )
+}
+
+/** No wider than its words, so that it hides no more of the line than it must. */
+const widthOf = (lines: readonly string[]): number => Math.max(...lines.map((line) => line.length)) * LABEL.charWidth + 2 * LABEL.padding
+
+/** What took an arrow lately, all of its events together. */
+export interface EdgeFlow {
+  count: number
+  per_second: number
+  /** Of the slowest of its events. */
+  p95_ms: number | null
+}
+
+/** What moved through a machine lately: by arrow, and by state the p95 of how long things stood there. */
+export interface ChartFlow {
+  edges: ReadonlyMap<string, EdgeFlow>
+  states: ReadonlyMap<string, number | null>
+}
+
+const NO_FLOW: EdgeFlow = { count: 0, per_second: 0, p95_ms: null }
+const WARM_WIDTH = { least: 1.5, more: 4.5 }
+
+/** What an API's answer means to the arrows of a drawing. */
+export function chartFlow({ edges, states }: Flow): ChartFlow {
+  const sums = new Map<string, EdgeFlow>()
+  for (const { event: _event, from, to, ...flow } of edges) {
+    const before = sums.get(edgeId(from, to)) ?? NO_FLOW
+    sums.set(edgeId(from, to), {
+      count: before.count + flow.count,
+      per_second: before.per_second + flow.per_second,
+      p95_ms: flow.p95_ms === null ? before.p95_ms : Math.max(before.p95_ms ?? 0, flow.p95_ms),
+    })
+  }
+  return { edges: sums, states: new Map(states.map(({ state, p95_ms }) => [state, p95_ms])) }
+}
+
+/** By the logarithm: an arrow that is taken ten times as often is one step thicker. */
+function heatOf({ edges }: ChartFlow, id: string): number {
+  const most = Math.max(1, ...[...edges.values()].map(({ count }) => count))
+  return Math.log1p(edges.get(id)?.count ?? 0) / Math.log1p(most)
+}
+
+function inBrief({ count, per_second, p95_ms }: EdgeFlow): string {
+  if (count === 0) return 'never'
+  return `${rate(per_second)}${p95_ms === null ? '' : `  p95 ${duration(p95_ms)}`}`
 }
 
 interface StateBoxProps {
@@ -131,10 +229,12 @@ interface StateBoxProps {
   count: number | undefined
   href: string | undefined
   lit: boolean
+  /** Undefined where it is not asked; null where nothing left the state lately. */
+  p95: number | null | undefined
   visited: boolean
 }
 
-function StateBox({ state: { name, x, y, settled }, count, href, lit, visited }: StateBoxProps) {
+function StateBox({ state: { name, x, y, settled }, count, href, lit, p95, visited }: StateBoxProps) {
   const shown = useTween(count ?? 0)
   const pulse = usePulse(count)
   const classes = ['state', `tone-${toneOf(name)}`, settled && 'settled', lit && 'lit', !visited && 'unvisited', !count && !lit && 'empty']
@@ -144,12 +244,17 @@ function StateBox({ state: { name, x, y, settled }, count, href, lit, visited }:
       {pulse > 0 && <rect key={pulse} class="state-pulse" x={left} y={top} width={NODE.width} height={NODE.height} rx="10" />}
       <rect class="state-box" x={left} y={top} width={NODE.width} height={NODE.height} rx="10" />
       {settled && <rect class="state-inner" x={left + 4} y={top + 4} width={NODE.width - 8} height={NODE.height - 8} rx="7" />}
-      <text class="state-name" x={x} y={count === undefined ? y : y - 11}>
+      <text class="state-name" x={x} y={count === undefined ? y : y - (p95 == null ? 11 : 17)}>
         {spoken(name)}
-      </text>
+      </text>{' '}
       {count !== undefined && (
-        <text class="state-count" x={x} y={y + 12}>
+        <text class="state-count" x={x} y={y + (p95 == null ? 12 : 2)}>
           {brief(shown)}
+        </text>
+      )}{' '}
+      {p95 != null && (
+        <text class="state-dwell" x={x} y={y + 19}>
+          p95 {duration(p95)}
         </text>
       )}
     </>
@@ -157,8 +262,12 @@ function StateBox({ state: { name, x, y, settled }, count, href, lit, visited }:
   const className = classes.filter(Boolean).join(' ')
   if (href === undefined) return <g class={className}>{box}</g>
   return (
-    <a class={className} href={href} aria-label={`${spoken(name)}: ${count ?? 0}${lit ? ', shown in the list' : ''}`} aria-current={lit ? 'true' : undefined}>
-      <title>{lit ? 'Show jobs in every state' : `Show only ${spoken(name)} (${(count ?? 0).toLocaleString('en')})`}</title>
+    <a
+      class={className}
+      href={href}
+      aria-label={`${spoken(name)}: ${count === undefined ? '' : brief(count)}${p95 == null ? '' : ` p95 ${duration(p95)}`}${lit ? ', shown in the list' : ''}`}
+      aria-current={lit ? 'true' : undefined}
+    >
       {box}
     </a>
   )

@@ -1,17 +1,19 @@
 import { signOut } from './api.ts'
+import { Nav } from './nav.tsx'
 import { useConnection } from './polling.ts'
-import { HOME } from './route.ts'
+import { DESK, HOME } from './route.ts'
 import type { Health, Me } from './shapes.ts'
 import { Brand } from './sign-in.tsx'
 import { spoken } from './states.ts'
 
 /** Where one is, whether the service is well, who one is. */
-export function Header({ me, health }: { me: Me | undefined; health: Health | undefined }) {
+export function Header({ me, health, surface, path }: { me: Me | undefined; health: Health | undefined; surface: 'console' | 'desk'; path: string }) {
   return (
     <header class="header">
-      <a class="header-home" href={HOME} aria-label="ATUM DESK console: all jobs">
+      <a class="header-home" href={surface === 'desk' ? DESK : HOME} aria-label={`ATUM DESK ${surface}`}>
         <Brand />
       </a>
+      <Nav surface={surface} path={path} role={me?.role} />
       <HealthMark health={health} />
       <span class="header-space" />
       {me && (

@@ -1,38 +1,72 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import { jobs } from './api.ts'
-import { Age, Blank, Chip, Fault, Loading } from './marks.tsx'
+import { BulkBar } from './bulk-bar.tsx'
+import { useHeld } from './held.ts'
+import { filtersOf } from './job-filter.ts'
+import { JobRows } from './job-rows.tsx'
+import { JobSearch } from './job-search.tsx'
+import { Blank, Fault, Loading } from './marks.tsx'
 import { usePolling } from './polling.ts'
-import { go, HOME, jobAddress, withQuery } from './route.ts'
-import { moveAmongRows } from './row-keys.ts'
-import type { Job, Machine } from './shapes.ts'
+import { withQuery } from './route.ts'
+import type { Machine } from './shapes.ts'
 import { spoken, toneOf } from './states.ts'
 
 const JOBS_MS = 1_000
 /** Older pages hardly change: they are asked for less often. */
 const OLDER_MS = 5_000
-const PAGE = 25
-const TYPING_MS = 300
-const FILTERS = ['status', 'job_type', 'queue', 'q', 'cursor']
 
-/** The jobs, newest first, as far as the address bar's filters let them through. */
-export function JobList({ query, machine }: { query: URLSearchParams; machine: Machine | undefined }) {
-  const asked = Object.fromEntries(FILTERS.flatMap((name) => (query.get(name) ? [[name, query.get(name)!]] : [])))
+/** The jobs, newest first, as far as the address bar's filters let them through. `page` is how many are shown. */
+export function JobList({
+  query,
+  machine,
+  page,
+  mayMove,
+  title,
+}: {
+  query: URLSearchParams
+  machine: Machine | undefined
+  page: number
+  mayMove: boolean
+  title: string
+}) {
+  const filters = filtersOf(query)
   const cursor = query.get('cursor')
-  const { data, error } = usePolling(`jobs ${JSON.stringify(asked)}`, cursor ? OLDER_MS : JOBS_MS, (signal) => jobs({ ...asked, limit: String(PAGE) }, signal))
-  const types = useSeen(data?.items.map((job) => job.job_type) ?? [])
-  const filtered = FILTERS.some((name) => name !== 'cursor' && query.get(name))
+  const asked = { ...filters, ...(cursor ? { cursor } : {}), limit: String(page) }
+  const key = `jobs ${JSON.stringify(asked)}`
+  const { data, error, refresh } = usePolling(key, cursor ? OLDER_MS : JOBS_MS, (signal) => jobs(asked, signal))
+  const { items, newer, letGo, holders } = useHeld(data?.items ?? [], ({ id }) => id, key)
+  const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set())
+  const toggle = (ids: number[], on: boolean) =>
+    setChosen((before) => {
+      const after = new Set(before)
+      for (const id of ids) after[on ? 'add' : 'delete'](id)
+      return after
+    })
+  const isFiltered = Object.keys(filters).length > 0
 
   return (
     <section class="card card-jobs" aria-labelledby="jobs-title">
       <div class="card-head">
-        <h2 id="jobs-title">Jobs</h2>
+        {title === 'Jobs' ? <h1 id="jobs-title">Jobs</h1> : <h2 id="jobs-title">{title}</h2>}
         {error && data && <span class="stale">not renewed: {error.message}</span>}
         <span class="card-space" />
-        <Search query={query} types={types} />
+        <JobSearch query={query} />
       </div>
       <StatusChips query={query} machine={machine} />
-      {data && data.items.length > 0 && <Rows jobs={data.items} />}
-      {data?.items.length === 0 && <NoJobs filtered={filtered} older={cursor !== null} />}
+      {mayMove && <BulkBar key={JSON.stringify(filters)} chosen={chosen} filters={filters} clear={() => setChosen(new Set())} moved={refresh} />}
+      {data && items.length > 0 && (
+        <div {...holders}>
+          <p class="newer" role="status">
+            {newer > 0 && (
+              <button class="button button-small" onClick={letGo}>
+                {newer === page ? `${newer} or more` : newer} newer: show
+              </button>
+            )}
+          </p>
+          <JobRows jobs={items} choice={mayMove ? { chosen, toggle } : undefined} />
+        </div>
+      )}
+      {data && items.length === 0 && <NoJobs filtered={isFiltered} older={cursor !== null} />}
       {!data && !error && <Loading rows={8} what="the jobs" />}
       {!data && error && <Fault error={error} doing="read the jobs" />}
       {(cursor || data?.next_cursor) && (
@@ -65,7 +99,7 @@ function NoJobs({ filtered, older }: { filtered: boolean; older: boolean }) {
       <Blank
         title="No job matches these filters"
         action={
-          <a class="button" href={HOME}>
+          <a class="button" href={location.pathname}>
             Show all jobs
           </a>
         }
@@ -76,11 +110,12 @@ function NoJobs({ filtered, older }: { filtered: boolean; older: boolean }) {
   }
   return (
     <Blank title="No job yet">
-      Jobs come with tickets: each new ticket enqueues its own. To see the machine move now, send some probes with the button above.
+      Jobs come with tickets: each new ticket enqueues its own. To see the machine move now, send some probes from the page of the machines.
     </Blank>
   )
 }
 
+/** The states with how many jobs stand in each: counts that are kept, and cost nothing with a million jobs. */
 function StatusChips({ query, machine }: { query: URLSearchParams; machine: Machine | undefined }) {
   if (!machine) return null
   const status = query.get('status')
@@ -102,128 +137,4 @@ function StatusChips({ query, machine }: { query: URLSearchParams; machine: Mach
       ))}
     </nav>
   )
-}
-
-function Search({ query, types }: { query: URLSearchParams; types: string[] }) {
-  const asked = { q: query.get('q') ?? '', job_type: query.get('job_type') ?? '' }
-  const [text, setText] = useState(asked.q)
-  const [type, setType] = useState(asked.job_type)
-  const sent = useRef(asked)
-  const box = useRef<HTMLInputElement>(null)
-  // The address moved by other means than these boxes (a link, the back button): they follow it.
-  useEffect(() => {
-    if (asked.q !== sent.current.q) setText(asked.q)
-    if (asked.job_type !== sent.current.job_type) setType(asked.job_type)
-    sent.current = asked
-  }, [asked.q, asked.job_type])
-  useEffect(() => {
-    const timer = setTimeout(() => {
-      const wanted = { q: text.trim(), job_type: type.trim().toUpperCase() }
-      if (wanted.q === sent.current.q && wanted.job_type === sent.current.job_type) return
-      sent.current = wanted
-      go(withQuery(new URLSearchParams(location.search), wanted), { replace: true })
-    }, TYPING_MS)
-    return () => clearTimeout(timer)
-  }, [text, type])
-  useEffect(() => {
-    const focus = (event: KeyboardEvent) => {
-      if (event.key !== '/' || event.target instanceof HTMLInputElement) return
-      event.preventDefault()
-      box.current?.focus()
-    }
-    addEventListener('keydown', focus)
-    return () => removeEventListener('keydown', focus)
-  }, [])
-
-  return (
-    <search class="search">
-      <input
-        class="input"
-        list="job-types"
-        placeholder="Type"
-        aria-label="Job type"
-        spellcheck={false}
-        value={type}
-        onInput={(event) => setType(event.currentTarget.value)}
-      />
-      <datalist id="job-types">
-        {types.map((name) => (
-          <option key={name} value={name} />
-        ))}
-      </datalist>
-      <input
-        class="input"
-        ref={box}
-        type="search"
-        placeholder="Search text  /"
-        aria-label="Search in jobs"
-        value={text}
-        onInput={(event) => setText(event.currentTarget.value)}
-        onKeyDown={(event) => event.key === 'ArrowDown' && document.querySelector<HTMLElement>('.jobs .row-link')?.focus()}
-      />
-    </search>
-  )
-}
-
-function Rows({ jobs }: { jobs: Job[] }) {
-  return (
-    <table class="jobs" onKeyDown={moveAmongRows}>
-      <thead>
-        <tr>
-          <th scope="col" class="number">
-            Id
-          </th>
-          <th scope="col">Type</th>
-          <th scope="col">State</th>
-          <th scope="col" class="number">
-            Attempt
-          </th>
-          <th scope="col">Queue</th>
-          <th scope="col" class="number">
-            Age
-          </th>
-          <th scope="col">Last error</th>
-        </tr>
-      </thead>
-      <tbody>
-        {jobs.map((job) => (
-          <Row key={job.id} job={job} />
-        ))}
-      </tbody>
-    </table>
-  )
-}
-
-function Row({ job }: { job: Job }) {
-  return (
-    <tr class="row">
-      <td class="number cell-id">
-        <a class="row-link" href={jobAddress(job.id)} aria-label={`Job ${job.id}, ${job.job_type}, ${spoken(job.status)}`}>
-          {job.id}
-        </a>
-      </td>
-      <td class="cell-type">{job.job_type}</td>
-      <td class="cell-state">
-        <Chip state={job.status} />
-      </td>
-      <td class="number cell-attempt" title={`attempt ${job.attempt} of at most ${job.max_attempts}`}>
-        {job.attempt}
-        <span class="faint">/{job.max_attempts}</span>
-      </td>
-      <td class="cell-queue">{job.queue}</td>
-      <td class="number cell-age">
-        <Age at={job.created_at} />
-      </td>
-      <td class="cell-error" title={job.last_error ?? undefined}>
-        {job.last_error}
-      </td>
-    </tr>
-  )
-}
-
-/** Every value that was seen since the list was opened, in order: what a filter may offer. */
-function useSeen(values: string[]): string[] {
-  const seen = useRef(new Set<string>())
-  for (const value of values) seen.current.add(value)
-  return [...seen.current].sort()
 }

@@ -1,16 +1,18 @@
 import type { ComponentChildren } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
-import { ApiError, job as readJob, jobEvents, machines, moveJob } from './api.ts'
+import { ApiError, job as readJob, jobEvents, machines } from './api.ts'
 import { mayMoveJobs } from './authority.ts'
 import { ChartView } from './chart.tsx'
+import { JobActions } from './job-actions.tsx'
+import { JsonView } from './json-view.tsx'
 import { Age, Blank, Chip, Fault, Json, Loading } from './marks.tsx'
 import { usePolling } from './polling.ts'
-import { HOME } from './route.ts'
+import { ReplaySlider } from './replay-slider.tsx'
+import { HOME, JOBS, jobsAddress, ticketAddress } from './route.ts'
 import type { JobDetail } from './shapes.ts'
 import { settledStates } from './states.ts'
 import { LifeStrip, Timeline } from './timeline.tsx'
 import { exact } from './times.ts'
-import { useAction } from './use-action.ts'
 
 const JOB_MS = 1_000
 /** The definition of the machine does not change while the service runs. */
@@ -23,6 +25,7 @@ export function JobPage({ id, role }: { id: string; role: string | undefined }) 
     const [job, log] = await Promise.all([readJob(id, signal), jobEvents(id, signal)])
     return { job, ...log }
   })
+  const [seq, setSeq] = useState<number | null>(null)
   const resting = useMemo(() => (machine ? settledStates(machine) : new Set<string>()), [machine])
 
   if (!data && error instanceof ApiError && error.status === 404) {
@@ -30,7 +33,7 @@ export function JobPage({ id, role }: { id: string; role: string | undefined }) 
       <Blank
         title={`There is no job ${id}`}
         action={
-          <a class="button" href={HOME}>
+          <a class="button" href={JOBS}>
             To the jobs
           </a>
         }
@@ -41,12 +44,15 @@ export function JobPage({ id, role }: { id: string; role: string | undefined }) 
   }
   if (!data) return error ? <Fault error={error} doing={`read job ${id}`} /> : <Loading rows={8} what={`job ${id}`} />
   const { job, more } = data
+  const shown = seq === null ? data.events : data.events.filter((event) => event.seq <= seq)
+  const replayed = seq === null ? job.status : (shown.at(-1)?.to_state ?? job.status)
   return (
     <div class="job">
       <JobHead job={job} mayMove={mayMoveJobs(role)} moved={refresh} />
       {machine && (
         <section class="card card-chart" aria-label="The job in its machine">
-          <ChartView chart={machine} current={job.status} moves={data.events} />
+          <ChartView chart={machine} current={replayed} moves={shown} />
+          <ReplaySlider id={id} last={data.events.at(-1)?.seq ?? 0} seq={seq} onMove={setSeq} />
         </section>
       )}
       <section class="card card-timeline" aria-labelledby="timeline-title">
@@ -56,7 +62,7 @@ export function JobPage({ id, role }: { id: string; role: string | undefined }) 
         </div>
         <LifeStrip events={data.events} resting={resting} />
         {more && <p class="note">This log is longer than the console reads; the rest is at /api/v1/jobs/{id}/events.</p>}
-        <Timeline events={data.events} resting={resting} />
+        <Timeline events={data.events} resting={resting} until={seq} />
       </section>
       <JobFacts job={job} />
     </div>
@@ -67,7 +73,7 @@ function JobHead({ job, mayMove, moved }: { job: JobDetail; mayMove: boolean; mo
   return (
     <div class="job-head">
       <p class="crumb">
-        <a href={HOME}>Jobs</a>
+        <a href={JOBS}>Jobs</a>
       </p>
       <div class="job-title">
         <h1>
@@ -76,7 +82,7 @@ function JobHead({ job, mayMove, moved }: { job: JobDetail; mayMove: boolean; mo
         </h1>
         <Chip state={job.status} />
         <span class="card-space" />
-        {mayMove && <Actions job={job} moved={moved} />}
+        {mayMove && <JobActions job={job} moved={moved} />}
       </div>
       {job.waiting_because.length > 0 && (job.status === 'queued' || job.status === 'retried') && (
         <p class="note">
@@ -94,48 +100,6 @@ function JobHead({ job, mayMove, moved }: { job: JobDetail; mayMove: boolean; mo
   )
 }
 
-/** Only what the machine allows now: each button is one of its events. */
-function Actions({ job, moved }: { job: JobDetail; moved: () => void }) {
-  const { busy, error, run } = useAction()
-  const [asking, setAsking] = useState(false)
-  const move = (name: 'retry' | 'cancel') =>
-    run(async () => {
-      setAsking(false)
-      await moveJob(String(job.id), name)
-      moved()
-    })
-  const mayCancel = job.allowed_events.includes('CANCEL') && !job.cancel_requested
-  return (
-    <span class="actions">
-      {error && (
-        <span class="bad" role="alert">
-          {error.message}
-        </span>
-      )}
-      {job.allowed_events.includes('REQUEUE') && (
-        <button class="button button-main" disabled={busy} onClick={() => move('retry')} title="REQUEUE: begins again with its first attempt">
-          Retry
-        </button>
-      )}
-      {mayCancel && !asking && (
-        <button class="button" disabled={busy} onClick={() => setAsking(true)} title="CANCEL: a running handler is aborted first">
-          Cancel job
-        </button>
-      )}
-      {mayCancel && asking && (
-        <>
-          <button class="button button-bad" disabled={busy} onClick={() => move('cancel')} ref={(element) => element?.focus()}>
-            Yes, cancel it
-          </button>
-          <button class="button" onClick={() => setAsking(false)}>
-            Keep it
-          </button>
-        </>
-      )}
-    </span>
-  )
-}
-
 function Progress({ progress }: { progress: unknown }) {
   if (progress === null || progress === undefined) return null
   if (typeof progress !== 'number') return <Json label="Progress" value={progress} />
@@ -143,6 +107,8 @@ function Progress({ progress }: { progress: unknown }) {
 }
 
 function JobFacts({ job }: { job: JobDetail }) {
+  const { ticket_id } = (job.payload ?? {}) as { ticket_id?: unknown }
+  const ticket = typeof ticket_id === 'string' ? ticket_id : null
   const instants = [
     ['Created', job.created_at],
     ['Updated', job.updated_at],
@@ -158,9 +124,31 @@ function JobFacts({ job }: { job: JobDetail }) {
         <Fact name="Attempt">
           {job.attempt} of {job.max_attempts}
         </Fact>
-        <Fact name="Queue">{job.queue}</Fact>
+        <Fact name="Queue">
+          <a class="link" href={jobsAddress({ queue: job.queue })}>
+            {job.queue}
+          </a>
+        </Fact>
         <Fact name="Priority">{job.priority}</Fact>
-        <Fact name="Held by">{job.locked_by === null ? 'nobody' : `worker ${job.locked_by}`}</Fact>
+        <Fact name="Held by">
+          {job.locked_by === null ? (
+            'nobody'
+          ) : (
+            <a class="link" href={`${HOME}workers#worker-${job.locked_by}`}>
+              worker {job.locked_by}
+            </a>
+          )}
+        </Fact>
+        {ticket && (
+          <Fact name="Ticket">
+            <a class="link mono" href={ticketAddress(ticket)}>
+              {ticket}
+            </a>{' '}
+            <a class="link" href={jobsAddress({ ticket_id: ticket })}>
+              its jobs
+            </a>
+          </Fact>
+        )}
         <Fact name="Organisation">{job.organization_id ?? 'the installation'}</Fact>
         {instants.map(
           ([name, at]) =>
@@ -174,8 +162,12 @@ function JobFacts({ job }: { job: JobDetail }) {
             ),
         )}
       </dl>
-      <Json label="Payload" value={job.payload} />
-      <Json label="Result" value={job.result} />
+      <JsonView
+        parts={[
+          { label: 'Payload', value: job.payload },
+          { label: 'Result', value: job.result },
+        ]}
+      />
     </section>
   )
 }

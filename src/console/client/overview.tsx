@@ -1,6 +1,7 @@
 import { machines } from './api.ts'
 import { ChartView } from './chart.tsx'
 import { JobList } from './job-list.tsx'
+import { MachineTabs } from './machines-page.tsx'
 import { Blank, Fault, Loading } from './marks.tsx'
 import { usePolling } from './polling.ts'
 import { ProbeButton } from './probe-button.tsx'
@@ -12,6 +13,7 @@ import { WorkersPanel } from './workers-panel.tsx'
 
 const MACHINES_MS = 1_000
 const JOB_MACHINE = 'job'
+const JOBS_SHOWN = 25
 
 /** The whole installation on a page: the machine with its live counts, the jobs, who works on them. */
 export function Overview({ query, role }: { query: URLSearchParams; role: string | undefined }) {
@@ -33,24 +35,12 @@ export function Overview({ query, role }: { query: URLSearchParams; role: string
         {!data && error && <Fault error={error} doing="read the machines" />}
         {data && !shown && <Blank title="The API names no machine." />}
       </section>
-      <JobList query={query} machine={jobMachine} />
+      <JobList query={query} machine={jobMachine} page={JOBS_SHOWN} mayMove={false} title="Newest jobs" />
       <aside class="side">
         <WorkersPanel />
         <QueuesPanel role={role} />
       </aside>
     </div>
-  )
-}
-
-function MachineTabs({ machines, shown, query }: { machines: Machine[]; shown: string; query: URLSearchParams }) {
-  return (
-    <nav class="tabs" aria-label="Machines">
-      {machines.map(({ name }) => (
-        <a key={name} class="tab" href={withQuery(query, { machine: name === JOB_MACHINE ? null : name })} aria-current={name === shown ? 'page' : undefined}>
-          {spoken(name)}
-        </a>
-      ))}
-    </nav>
   )
 }
 

@@ -33,8 +33,6 @@ export function QueuesPanel({ role }: { role: string | undefined }) {
 }
 
 function QueueRow({ queue, mayMove, moved }: { queue: Queue; mayMove: boolean; moved: () => void }) {
-  const { busy, error, run } = useAction()
-  const move = queue.paused ? 'resume' : 'pause'
   return (
     <li class={queue.paused ? 'queue paused' : 'queue'}>
       <span class={`dot tone-${queue.paused ? 'retried' : 'done'}`} />
@@ -47,26 +45,35 @@ function QueueRow({ queue, mayMove, moved }: { queue: Queue; mayMove: boolean; m
       >
         {queue.depth.toLocaleString('en')} waiting
       </span>
-      {mayMove && (
-        <button
-          class="button button-small"
-          disabled={busy}
-          aria-label={`${move} ${queue.name}`}
-          onClick={() =>
-            run(async () => {
-              await moveQueue(queue.name, move)
-              moved()
-            })
-          }
-        >
-          {queue.paused ? 'Resume' : 'Pause'}
-        </button>
-      )}
+      {mayMove && <PauseButton queue={queue} moved={moved} />}
+    </li>
+  )
+}
+
+/** Stops a queue's claims, or lets them go on. */
+export function PauseButton({ queue, moved }: { queue: Queue; moved: () => void }) {
+  const { busy, error, run } = useAction()
+  const move = queue.paused ? 'resume' : 'pause'
+  return (
+    <>
+      <button
+        class="button button-small"
+        disabled={busy}
+        aria-label={`${move} ${queue.name}`}
+        onClick={() =>
+          run(async () => {
+            await moveQueue(queue.name, move)
+            moved()
+          })
+        }
+      >
+        {queue.paused ? 'Resume' : 'Pause'}
+      </button>
       {error && (
         <p class="bad" role="alert">
           {error.message}
         </p>
       )}
-    </li>
+    </>
   )
 }

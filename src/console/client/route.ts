@@ -2,9 +2,13 @@ import { useEffect, useState } from 'preact/hooks'
 
 /** With its slash: the server sends /console there, without the query. */
 export const HOME = '/console/'
+/** Where agents answer tickets. */
+export const DESK = '/desk/'
 
 export interface Route {
-  /** The path below /console/, without slashes at its ends: '' or 'jobs/123'. */
+  /** Which of the two pages this is. */
+  surface: 'console' | 'desk'
+  /** The path below /console/ or /desk/, without slashes at its ends: '' or 'jobs/123'. */
   path: string
   query: URLSearchParams
 }
@@ -20,7 +24,7 @@ export function useRoute(): Route {
   return route
 }
 
-/** Goes to an address of the console. `replace` leaves no step to go back to. */
+/** Goes to an address of ours. `replace` leaves no step to go back to. */
 export function go(address: string, { replace = false } = {}): void {
   if (address === location.pathname + location.search) return
   if (replace) history.replaceState(null, '', address)
@@ -28,7 +32,7 @@ export function go(address: string, { replace = false } = {}): void {
   dispatchEvent(new PopStateEvent('popstate'))
 }
 
-/** The present query with some entries changed; an empty or null value takes the entry away. A change leaves the cursor behind. */
+/** The present page with some entries of its query changed; an empty or null value takes the entry away. A change leaves the cursor behind. */
 export function withQuery(query: URLSearchParams, changes: Record<string, string | null>): string {
   const next = new URLSearchParams(query)
   next.delete('cursor')
@@ -36,22 +40,27 @@ export function withQuery(query: URLSearchParams, changes: Record<string, string
     if (value) next.set(key, value)
     else next.delete(key)
   }
-  return next.size ? `${HOME}?${next}` : HOME
+  return next.size ? `${location.pathname}?${next}` : location.pathname
 }
 
-export const jobAddress = (id: number | string): string => `${HOME}jobs/${id}`
+export const JOBS = `${HOME}jobs`
+export const jobAddress = (id: number | string): string => `${JOBS}/${id}`
+export const jobsAddress = (filter: Record<string, string>): string => `${JOBS}?${new URLSearchParams(filter)}`
+export const ticketAddress = (id: string): string => `${DESK}tickets/${id}`
 
-/** Lets plain clicks on the console's own links move without loading the page; all other clicks stay the browser's. */
+/** Lets plain clicks on our own links move without loading the page; all other clicks stay the browser's. */
 export function followLinks(): void {
   document.addEventListener('click', (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
     const address = event.target instanceof Element ? event.target.closest('a')?.getAttribute('href') : null
-    if (!address?.startsWith(HOME)) return
+    if (!address?.startsWith(HOME) && !address?.startsWith(DESK)) return
     event.preventDefault()
     go(address)
   })
 }
 
 function read(): Route {
-  return { path: location.pathname.slice(HOME.length).replace(/^\/+|\/+$/g, ''), query: new URLSearchParams(location.search) }
+  const surface = location.pathname.startsWith(DESK) ? 'desk' : 'console'
+  const base = surface === 'desk' ? DESK : HOME
+  return { surface, path: location.pathname.slice(base.length).replace(/^\/+|\/+$/g, ''), query: new URLSearchParams(location.search) }
 }

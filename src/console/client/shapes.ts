@@ -53,11 +53,54 @@ export interface JobEvent {
   details: unknown
 }
 
+/** How much moves through a machine, over a window that ends now. */
+export interface Flow {
+  window_seconds: number
+  sampled_every: number
+  states: { state: string; entered: number; left: number; p50_ms: number | null; p95_ms: number | null }[]
+  edges: FlowEdge[]
+}
+
+export interface FlowEdge {
+  event: string
+  from: string | null
+  to: string
+  count: number
+  per_second: number
+  p50_ms: number | null
+  p95_ms: number | null
+}
+
+/** The ways that jobs took from their beginning to their end. */
+export interface MinedPaths {
+  window_seconds: number
+  sampled_every: number
+  jobs: number
+  items: { events: string[]; jobs: number; share: number; p50_ms: number; p95_ms: number; example_jobs: number[] }[]
+}
+
+/** A job that took an edge. */
+export interface Mover {
+  job_id: number
+  seq: number
+  at: string
+  attempt: number
+  worker: number | null
+  job_type: string
+  status: string
+  last_error: string | null
+}
+
 /** An actor and the actors that it supervises. */
 export interface Actor {
   id: string
   state?: string
   restarts?: number
+  restart_budget?: { crashes: number; withinMs: number }
+  crashes?: number
+  crash_budget?: { crashes: number; withinMs: number }
+  jobs?: number
+  window?: number
   children?: Actor[]
 }
 
@@ -67,6 +110,8 @@ export interface Worker {
   host: string
   pid: number
   version: string
+  queues: string[]
+  running_jobs: number
   status: string
   started_at: string
   heartbeat_at: string
@@ -82,9 +127,44 @@ export interface Queue {
   /** Jobs that wait: queued and retried. */
   depth: number
   oldest_due_seconds: number | null
+  counts: Record<string, number>
+  held: number | null
+  rate_limit: number | null
+  rate_period_seconds: number | null
+  rate_tokens: number | null
+  max_depth: number
+}
+
+/** What the queues did lately, stretch by stretch; one in which nothing happened has no point. */
+export interface QueueHistory {
+  window_seconds: number
+  sampled_every: number
+  step_seconds: number
+  queues: { name: string; points: QueuePoint[] }[]
+}
+
+export interface QueuePoint {
+  at: string
+  enqueued: number
+  succeeded: number
+  failed: number
+  wait_p95_ms: number | null
+  run_p95_ms: number | null
+}
+
+export interface Schedule {
+  name: string
+  job_type: string
+  cron: string
+  per_organization: boolean
+  is_active: boolean
+  last_slot: string | null
+  next_at: string | null
 }
 
 export interface Me {
+  id: string
+  full_name: string
   email: string
   role: string
   organization?: { name?: string; slug?: string } | null
@@ -93,5 +173,49 @@ export interface Me {
 export interface Health {
   status: 'ok' | 'degraded' | 'unhealthy'
   workers_alive: number | null
-  checks: Record<string, unknown>
+  checks: {
+    database: { status: string; latency_ms: number | null }
+    migrations: { status: string; applied: number | null; pending: string[] }
+    workers: { status: string; alive: number | null }
+    oldest_due_seconds: number | null
+  }
+}
+
+/** What failed for good, by the class of its error. */
+export interface DeadLetters {
+  error_class: string
+  job_type: string
+  jobs: number
+  still_failed: number
+  newest_at: string
+  newest_job: number
+  message: string | null
+}
+
+export interface DatabaseHealth {
+  server: {
+    version: string
+    started_at: string
+    connections: number
+    connections_max: number
+    is_standby: boolean
+    wraparound_share: number
+    database_bytes: number
+  }
+  clock: { skew_ms: number; uncertainty_ms: number }
+  horizon: { held_by: string; transactions_old: number | null; seconds_old: number | null }[]
+  tables: { name: string; live_rows: number; dead_rows: number; table_bytes: number; index_bytes: number; last_vacuum_at: string | null }[]
+  indexes: { name: string; table_name: string; bytes: number; entries: number; bytes_per_entry: number | null; scans: number }[]
+  partitions: { days: number; oldest: string | null; newest: string | null; days_ahead: number; stray_rows: boolean }
+  conformance: { checked_jobs: number; violations: { job_id: number; seq: number; rule: string }[] }
+}
+
+/** A job as its log tells it, up to an event. */
+export interface Replay {
+  seq: number | null
+  event: string | null
+  at: string | null
+  state: string | null
+  attempt: number | null
+  mismatch: { seq: number; logged: string; machine: string } | null
 }

@@ -1,6 +1,7 @@
 import { serverNow } from './connection.ts'
 import { Chip, Json } from './marks.tsx'
 import { useNow } from './polling.ts'
+import { HOME } from './route.ts'
 import type { JobEvent } from './shapes.ts'
 import { spoken, toneOf } from './states.ts'
 import { clock, duration, exact } from './times.ts'
@@ -67,13 +68,13 @@ function totals(stretches: Stretch[]): { state: string; ms: number }[] {
 }
 
 /** The log, oldest first, with the time that passed between one event and the next. */
-export function Timeline({ events, resting }: Log) {
+export function Timeline({ events, resting, until = null }: Log & { until?: number | null }) {
   const now = useNow(serverNow)
   const last = events.at(-1)
   return (
     <ol class="timeline">
       {events.map((event, index) => (
-        <Entry key={event.seq} event={event} before={events[index - 1]} />
+        <Entry key={event.seq} event={event} before={events[index - 1]} ahead={until !== null && event.seq > until} />
       ))}
       {last && !resting.has(last.to_state) && (
         <li class={`entry entry-open tone-${toneOf(last.to_state)}`}>
@@ -86,10 +87,11 @@ export function Timeline({ events, resting }: Log) {
   )
 }
 
-function Entry({ event, before }: { event: JobEvent; before: JobEvent | undefined }) {
+function Entry({ event, before, ahead }: { event: JobEvent; before: JobEvent | undefined; ahead: boolean }) {
   const fault = faultOf(event.details)
+  const { stack, rest } = withoutStack(event.details)
   return (
-    <li class={`entry tone-${toneOf(event.to_state)}`}>
+    <li class={`entry tone-${toneOf(event.to_state)}${ahead ? ' entry-ahead' : ''}`}>
       <span class="entry-gap number" title={before ? 'since the event before' : undefined}>
         {before ? `+${duration(Date.parse(event.at) - Date.parse(before.at))}` : ''}
       </span>
@@ -107,11 +109,21 @@ function Entry({ event, before }: { event: JobEvent; before: JobEvent | undefine
         </p>
         <p class="entry-facts faint">
           {event.attempt > 0 && <span>attempt {event.attempt}</span>}
-          {event.worker !== null && <span>worker {event.worker}</span>}
+          {event.worker !== null && (
+            <a class="link" href={`${HOME}workers#worker-${event.worker}`}>
+              worker {event.worker}
+            </a>
+          )}
           <span>seq {event.seq}</span>
         </p>
         {fault && <p class="entry-fault mono">{fault}</p>}
-        <Json label="details" value={event.details} open={false} />
+        {stack && (
+          <details class="json">
+            <summary>stack</summary>
+            <pre tabIndex={0}>{stack}</pre>
+          </details>
+        )}
+        <Json label="details" value={rest} open={false} />
       </div>
     </li>
   )
@@ -126,4 +138,12 @@ function faultOf(details: unknown): string | null {
     return [fault.class, fault.message].filter((word) => typeof word === 'string').join(': ') || null
   }
   return [error, reason].find((word) => typeof word === 'string') ?? null
+}
+
+/** Where in the code an error came from, which is long and read apart; the server gives it to operators. */
+function withoutStack(details: unknown): { stack: string | null; rest: unknown } {
+  const { error } = (details ?? {}) as { error?: { stack?: unknown } }
+  if (typeof error?.stack !== 'string') return { stack: null, rest: details }
+  const { stack, ...rest } = error
+  return { stack, rest: { ...(details as object), error: rest } }
 }

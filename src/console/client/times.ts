@@ -52,3 +52,28 @@ function zone(date: Date): string {
   const two = (value: number) => String(Math.floor(value)).padStart(2, '0')
   return `UTC${minutes < 0 ? '-' : '+'}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}`
 }
+
+/** How often something happens: "12.3k/s", "4.1/s", "18/min", "3/h". */
+export function rate(perSecond: number): string {
+  const [value, unit] = perSecond >= 1 ? [perSecond, 's'] : perSecond >= 1 / 60 ? [perSecond * 60, 'min'] : [perSecond * 3_600, 'h']
+  const digits = value < 10 ? 1 : 0
+  return `${value >= 1_000 ? `${(value / 1_000).toFixed(1)}k` : String(Number(value.toFixed(digits)))}/${unit}`
+}
+
+/** A size to two or three digits: "812 B", "14 kB", "1.3 GB". */
+export function bytes(count: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let value = count
+  let unit = 0
+  while (value >= 1_000 && unit < units.length - 1) {
+    value /= 1_024
+    unit += 1
+  }
+  return `${unit > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`
+}
+
+/** A share: "97 %", "4.2 %", "0.03 %". */
+export function percent(share: number): string {
+  const value = share * 100
+  return `${value >= 10 || value === 0 ? value.toFixed(0) : Number(value.toPrecision(2))} %`
+}

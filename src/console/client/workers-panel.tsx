@@ -1,15 +1,13 @@
+import { ActorTree, ALIVE } from './actor-tree.tsx'
 import { ApiError, workers } from './api.ts'
 import { Age, Blank, Chip, Fault, Loading } from './marks.tsx'
 import { usePolling } from './polling.ts'
-import { jobAddress } from './route.ts'
-import type { Actor, Worker } from './shapes.ts'
-import { spoken, toneOf } from './states.ts'
+import type { Worker } from './shapes.ts'
 
 const WORKERS_MS = 2_000
-const ALIVE = new Set(['active', 'draining'])
 const GONE_SHOWN_MAX = 10
 
-/** The workers, each with the actors that live in it now. */
+/** The workers in short, each with the actors that live in it now. */
 export function WorkersPanel() {
   const { data, error } = usePolling('workers', WORKERS_MS, workers)
   if (error instanceof ApiError && error.status === 403) return null
@@ -22,7 +20,7 @@ export function WorkersPanel() {
         {data && <span class="faint number">{alive.length} alive</span>}
       </div>
       {alive.map((worker) => (
-        <WorkerCard key={worker.id} worker={worker} />
+        <WorkerEntry key={worker.id} worker={worker} />
       ))}
       {data && alive.length === 0 && <Blank title="No worker is alive">Jobs wait in the table until one starts: atum-desk work.</Blank>}
       {gone.length > 0 && (
@@ -43,8 +41,7 @@ export function WorkersPanel() {
   )
 }
 
-function WorkerCard({ worker }: { worker: Worker }) {
-  const tree = worker.actor_tree && 'id' in worker.actor_tree ? (worker.actor_tree as Actor) : null
+function WorkerEntry({ worker }: { worker: Worker }) {
   return (
     <article class="worker" aria-label={`Worker ${worker.name}`}>
       <div class="worker-head">
@@ -61,40 +58,7 @@ function WorkerCard({ worker }: { worker: Worker }) {
         {worker.event_loop_lag_ms !== null && <span title="99th percentile of the event loop's delay">lag {worker.event_loop_lag_ms.toFixed(1)} ms</span>}
         <span title={`process ${worker.pid} on ${worker.host}`}>v{worker.version}</span>
       </p>
-      {tree && (
-        <ul class="tree">
-          <ActorNode actor={tree} />
-        </ul>
-      )}
-      {!tree && worker.actor_tree !== null && <p class="faint">It has reported no actors yet.</p>}
+      <ActorTree tree={worker.actor_tree} />
     </article>
-  )
-}
-
-function ActorNode({ actor }: { actor: Actor }) {
-  const job = /^job:(\d+)$/.exec(actor.id)?.[1]
-  const state = typeof actor.state === 'string' ? actor.state : null
-  return (
-    <li>
-      <span class={`actor tone-${toneOf(state ?? '')}`}>
-        <span class="dot" />
-        {job ? (
-          <a class="mono" href={jobAddress(job)}>
-            {actor.id}
-          </a>
-        ) : (
-          <span class="mono">{actor.id}</span>
-        )}
-        {state && <span class="actor-state">{spoken(state)}</span>}
-        {actor.restarts ? <span class="actor-restarts">{actor.restarts === 1 ? '1 restart' : `${actor.restarts} restarts`}</span> : null}
-      </span>
-      {actor.children && actor.children.length > 0 && (
-        <ul>
-          {actor.children.map((child) => (
-            <ActorNode key={child.id} actor={child} />
-          ))}
-        </ul>
-      )}
-    </li>
   )
 }

@@ -1,14 +1,18 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import type { FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import { insertAudit } from '#db/audit.ts'
 import { findJob } from '#db/job-lists.ts'
 import { moveJob } from '#db/job-moves.ts'
+import { rescheduleJob } from '#db/reschedule.ts'
 import type { JobRow } from '#db/jobs.ts'
 import { jobSchema, showJob } from '../job-shapes.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { identityOf, inScope } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
-import { noBody, numberParams } from '../shapes.ts'
+import { instant, noBody, numberParams } from '../shapes.ts'
+
+const due = z.strictObject({ run_after: instant })
 
 /** An operator's decisions about one job, each with its audit row. */
 export const jobMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
@@ -58,6 +62,36 @@ export const jobMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
     async (request, reply) => {
       const { status, job } = await move(request, request.params.id, 'CANCEL', 'job.cancel')
       return reply.code(status).send(showJob(job))
+    },
+  )
+
+  app.post(
+    '/jobs/:id/reschedule',
+    { schema: { summary: 'Change when a waiting job is due', tags, params: numberParams, body: due, response: { 200: jobSchema } } },
+    async (request) => {
+      const identity = identityOf(request)
+      const { id } = request.params
+      const { run_after } = request.body
+      const job = await inScope(database, identity, async (tx) => {
+        const before = await findJob(tx, id)
+        if (!before) throw notFound('job')
+        if (!(await rescheduleJob(tx, id, run_after))) {
+          throw refusal(409, `Only a job that waits can be told when to run; this one is ${before.status}.`, { members: { state: before.status } })
+        }
+        await insertAudit(tx, {
+          organization_id: before.organization_id,
+          actor_id: identity.user_id,
+          action: 'job.reschedule',
+          entity_type: 'job',
+          entity_id: String(id),
+          details: { before: before.run_after, after: run_after },
+          request_id: request.id,
+        })
+        return { ...before, run_after: new Date(run_after) }
+      })
+      notifier.notify(job.queue)
+      const { progress: _progress, ...row } = job
+      return showJob(row)
     },
   )
 }

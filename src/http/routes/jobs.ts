@@ -73,16 +73,25 @@ export const jobRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
     { schema: { summary: "A job's log, in its order", tags, params: numberParams, querystring: eventQuery, response: { 200: pageOf(jobEventSchema) } } },
     async (request) => {
       const { limit, cursor } = request.query
-      const rows = await inScope(database, identityOf(request), async (tx) => {
+      const identity = identityOf(request)
+      const rows = await inScope(database, identity, async (tx) => {
         if (!(await findJob(tx, request.params.id))) throw notFound('job')
         return listJobEvents(tx, request.params.id, { after: cursor?.[0] ?? 0, limit: limit + 1 })
       })
       return toPage(
         rows,
         limit,
-        (row) => row,
+        (row) => (identity.role === 'operator' ? row : { ...row, details: withoutStack(row.details) }),
         (row) => [row.seq],
       )
     },
   )
+}
+
+/** A stack tells how the service is built: that is for who runs it. */
+function withoutStack(details: unknown): unknown {
+  const { error } = (details ?? {}) as { error?: unknown }
+  if (typeof error !== 'object' || error === null) return details
+  const { stack: _stack, ...fault } = error as { stack?: unknown }
+  return { ...(details as object), error: fault }
 }
