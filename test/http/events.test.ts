@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
 import { SignJWT } from 'jose'
 import { eventTypeOf, isWanted } from '#db/event-types.ts'
@@ -128,7 +129,7 @@ test('without an id a stream begins now; with one that is ahead of the log it be
 })
 
 test('a stream ends with its token, and says so', async () => {
-  const token = await new SignJWT({ org: organization.id, role: 'admin', use: 'access' })
+  const token = await new SignJWT({ org: organization.id, role: 'admin', use: 'access', sid: randomUUID() })
     .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' })
     .setSubject(admin.user.id)
     .setIssuer('atum-desk')
