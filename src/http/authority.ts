@@ -21,6 +21,9 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   // Open to this machine, else by a token of its own: see routes/metrics.ts.
   'GET /metrics': 'anyone',
   'GET /api/v1/metrics': 'anyone',
+  'GET /api/v1/metrics/live': STAFF,
+  'GET /api/v1/metrics/dashboard': STAFF,
+  'GET /api/v1/metrics/history': STAFF,
   'GET /api/v1/openapi.json': 'anyone',
 
   'POST /api/v1/auth/login': 'anyone',

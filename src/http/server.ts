@@ -27,6 +27,7 @@ import { authRoutes } from './routes/auth.ts'
 import { cannedResponseRoutes } from './routes/canned-responses.ts'
 import { commentRoutes } from './routes/comments.ts'
 import { databaseHealthRoutes } from './routes/database-health.ts'
+import { deskMetricsRoutes } from './routes/desk-metrics.ts'
 import { engineRoutes } from './routes/engine.ts'
 import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -189,6 +190,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     queueRoutes,
     metricsRoutes,
     eventRoutes,
+    deskMetricsRoutes,
   ]) {
     await app.register(routes, options)
   }
