@@ -43,6 +43,19 @@ export const metrics = {
     buckets: SECONDS,
     registers,
   }),
+  llmCalls: new Counter({
+    name: 'atum_llm_calls_total',
+    help: 'Questions to the language model by what came of them',
+    labelNames: ['model', 'outcome'],
+    registers,
+  }),
+  llmTokens: new Counter({
+    name: 'atum_llm_tokens_total',
+    help: 'Tokens as the language model endpoint counts them',
+    labelNames: ['model', 'direction'],
+    registers,
+  }),
+  llmCost: new Counter({ name: 'atum_llm_cost_total', help: 'Cost by the prices that are set', labelNames: ['model'], registers }),
   contextMissing: new Counter({
     name: 'atum_org_context_missing_total',
     help: 'Requests that needed an organisation and had none',

@@ -58,12 +58,13 @@ export function ordersIn(text: string): Order[] {
 
 /** The text without the sentences that hold orders: what is left is the request, if there is one. */
 export function withoutOrders(text: string): string {
-  return ordersIn(text).length === 0
-    ? text
-    : text
-        .split(/(?<=[.!?\n])/)
-        .filter((sentence) => !ORDERS.some(({ pattern }) => pattern.test(plain(sentence))))
-        .join('')
+  if (ordersIn(text).length === 0) return text
+  const left = text
+    .split(/(?<=[.!?\n])/)
+    .filter((sentence) => !ORDERS.some(({ pattern }) => pattern.test(plain(sentence))))
+    .join('')
+  // An order over several lines is in none of its sentences.
+  return ordersIn(left).length === 0 ? left : ORDERS.reduce((rest, { pattern }) => rest.replace(new RegExp(pattern, `${pattern.flags}g`), ' '), plain(left))
 }
 
 /** Compatibility forms folded, and what does not show taken out, so that an order cannot hide behind either. */

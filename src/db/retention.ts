@@ -7,11 +7,28 @@ const removed = z.object({ count: z.number() })
 /** Each of these removes at most `limit` rows, the oldest first where that is cheap, and says how many it removed. */
 type Removal = (db: CommonQueryMethods, limit: number) => Promise<number>
 
-/** Drafts of the bound organisation that nobody used in time. */
+/** Drafts of the bound organisation whose time is over; that they were offered and nobody decided stays known. */
 export const removeExpiredSuggestions: Removal = (db, limit) =>
   db.oneFirst(sql.type(removed)`
     with gone as (
-      delete from ai_suggestions where id in (select id from ai_suggestions where expires_at < now() and not is_used limit ${limit}) returning id
+      delete from ai_suggestions where id in (select id from ai_suggestions where expires_at < now() and not is_used limit ${limit}) returning prediction_id
+    ), expired as (
+      update ai_predictions set state = 'expired', decided_at = now(), decided_via = 'expiry'
+        from gone where ai_predictions.id = gone.prediction_id and state = 'offered'
+    ) select count(*) from gone`)
+
+/** What left for a language model: a year shows it. */
+export const removeOldEgress: Removal = (db, limit) =>
+  db.oneFirst(sql.type(removed)`
+    with gone as (
+      delete from ai_egress where id in (select id from ai_egress where at < now() - interval '1 year' order by id limit ${limit}) returning id
+    ) select count(*) from gone`)
+
+/** What models said of tickets, and how it turned out: two years of it; the weekly figures stay. */
+export const removeOldPredictions: Removal = (db, limit) =>
+  db.oneFirst(sql.type(removed)`
+    with gone as (
+      delete from ai_predictions where id in (select id from ai_predictions where created_at < now() - interval '2 years' limit ${limit}) returning id
     ) select count(*) from gone`)
 
 /** Answers of the bound organisation that are kept for a repeated request: for a day. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SUGGESTION_STATES } from '#machines/suggestion-step.ts'
 import { PRIORITIES } from './job-inputs.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
@@ -38,17 +39,29 @@ export const suggestionRow = z.object({
   citations: z.unknown(),
   confidence: z.number().nullable(),
   model_id: z.string(),
+  basis: z.enum(['extractive', 'language_model']).describe('Who wrote it: quoted from the sources, or a language model from them'),
+  basis_reason: z.string().nullable().describe('Why no language model wrote it'),
+  state: z.enum(SUGGESTION_STATES),
+  final_content: z.string().nullable(),
+  edit_distance: z.number().nullable(),
+  comment_id: z.string().nullable(),
   created_at: z.date(),
   expires_at: z.date(),
+  decided_at: z.date().nullable(),
+  decided_by: z.string().nullable(),
 })
 export type SuggestionRow = z.infer<typeof suggestionRow>
+
+export const suggestionColumns = sql.fragment`
+  id, ticket_id, suggestion_type, content, citations, confidence, model_id, basis, basis_reason, state, final_content, edit_distance, comment_id,
+  created_at, expires_at, decided_at, decided_by`
 
 /** What is offered for a ticket and was neither used nor has expired; at most one of each type. */
 export async function listSuggestions(db: CommonQueryMethods, ticketId: string): Promise<readonly SuggestionRow[]> {
   return db.any(sql.type(suggestionRow)`
-    select id, ticket_id, suggestion_type, content, citations, confidence, model_id, created_at, expires_at
+    select ${suggestionColumns}
       from ai_suggestions
-     where organization_id = bound_organization() and ticket_id = ${ticketId} and not is_used and expires_at > now()
+     where organization_id = bound_organization() and ticket_id = ${ticketId} and state = 'offered' and not is_used and expires_at > now()
      order by suggestion_type`)
 }
 

@@ -98,6 +98,11 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'POST /api/v1/tickets/:id/triage/apply': STAFF,
   'POST /api/v1/tickets/:id/triage/reject': STAFF,
   'GET /api/v1/tickets/:id/suggestions': STAFF,
+  'POST /api/v1/suggestions/:id/accept': STAFF,
+  'POST /api/v1/suggestions/:id/edit': STAFF,
+  'POST /api/v1/suggestions/:id/reject': STAFF,
+  'POST /api/v1/ai/classify': STAFF,
+  'GET /api/v1/ai/egress': KEEPERS,
   'GET /api/v1/tickets/:id/kb-suggestions': TENANTS,
 
   'GET /api/v1/tickets/:id/sla': TENANTS,

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { readJobCounts } from '#db/job-counts.ts'
 import type { JobCount } from '#db/job-counts.ts'
 import { oldestDue } from '#db/job-lists.ts'
+import { listDependencies } from '#db/dependencies.ts'
 import { isSchemaBehind } from '#db/errors.ts'
 import type { Database } from '#db/pool.ts'
 import { jobTypes, QUEUES } from '#jobs/registry.ts'
@@ -52,12 +53,16 @@ export function startGauges(database: Database, log: Logger): GaugeReading {
 
 async function read(database: Database, log: Logger): Promise<void> {
   try {
-    const [counts, oldest] = await database.system.transaction(async (tx) => [await readJobCounts(tx, null), await oldestDue(tx)] as const)
+    const [counts, oldest, dependencies] = await database.system.transaction(
+      async (tx) => [await readJobCounts(tx, null), await oldestDue(tx), await listDependencies(tx)] as const,
+    )
     metrics.databaseUp.set(1)
     showDepths(counts)
     metrics.oldestDue.reset()
     for (const queue of QUEUES) metrics.oldestDue.set({ queue }, 0)
     for (const { queue, seconds } of oldest) metrics.oldestDue.set({ queue }, seconds)
+    const model = dependencies.find(({ name }) => name === 'language_model')
+    metrics.ollamaUp.set(model?.last_ok_at && (model.last_failure_at ?? model.last_ok_at) <= model.last_ok_at ? 1 : 0)
   } catch (error) {
     // A database that was taken down to an older version answers, and has no jobs to count.
     metrics.databaseUp.set(isSchemaBehind(error) ? 1 : 0)

@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Config } from '#config.ts'
+import { listDependencies } from '#db/dependencies.ts'
+import type { DependencyRow } from '#db/dependencies.ts'
 import { appliedMigrations, countWorkersAlive, findSchemaParts } from '#db/health.ts'
 import { oldestDue } from '#db/job-lists.ts'
 import { knownMigrations } from '#db/migrations.ts'
@@ -17,6 +19,8 @@ export interface HealthReport {
     migrations: { status: 'ok' | 'pending' | 'missing' | 'unknown'; applied: number | null; pending: string[] }
     workers: { status: 'ok' | 'none' | 'unknown'; alive: number | null }
     oldest_due_seconds: number | null
+    /** What is called beside the database, as workers last saw it. */
+    dependencies: DependencyRow[]
   }
 }
 
@@ -28,6 +32,7 @@ const DOWN: HealthReport = {
     migrations: { status: 'unknown', applied: null, pending: [] },
     workers: { status: 'unknown', alive: null },
     oldest_due_seconds: null,
+    dependencies: [],
   },
 }
 
@@ -54,6 +59,7 @@ async function look(database: Database, config: Config): Promise<HealthReport> {
         migrations: { status: !parts.baseline ? 'missing' : pending.length > 0 ? 'pending' : 'ok', applied: applied.size, pending },
         workers: { status: alive === null ? 'unknown' : alive > 0 ? 'ok' : 'none', alive },
         oldest_due_seconds: oldest,
+        dependencies: pending.some((name) => name.endsWith('_language_model')) ? [] : [...(await listDependencies(db))],
       },
     }
   })

@@ -22,6 +22,7 @@ import { hardenHeaders } from './plugins/security.ts'
 import { requireAuthority } from './plugins/sign-in.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
 import { apiTokenRoutes } from './routes/api-tokens.ts'
+import { aiRoutes } from './routes/ai.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { authRoutes } from './routes/auth.ts'
 import { cannedResponseRoutes } from './routes/canned-responses.ts'
@@ -56,6 +57,7 @@ import { settingsRoutes } from './routes/settings.ts'
 import { slaCalendarRoutes } from './routes/sla-calendars.ts'
 import { slaPolicyRoutes } from './routes/sla-policies.ts'
 import { slaRoutes } from './routes/sla.ts'
+import { suggestionRoutes } from './routes/suggestions.ts'
 import { ticketAiRoutes } from './routes/ticket-ai.ts'
 import { ticketBulkRoutes } from './routes/ticket-bulk.ts'
 import { ticketDigestRoutes } from './routes/ticket-digest.ts'
@@ -170,6 +172,8 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     attachmentRoutes,
     ticketAiRoutes,
     triageRoutes,
+    suggestionRoutes,
+    aiRoutes,
     slaRoutes,
     slaCalendarRoutes,
     slaPolicyRoutes,

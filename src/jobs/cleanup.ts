@@ -7,8 +7,10 @@ import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import {
   removeExpiredSuggestions,
   removeOldAccountRows,
+  removeOldEgress,
   removeOldIdempotencyKeys,
   removeOldJobs,
+  removeOldPredictions,
   removeOldRefreshTokens,
   removeOldSlots,
   turnEventPartitions,
@@ -62,6 +64,8 @@ async function removeTenantRows(tx: DatabaseTransactionConnection, organizationI
   await bindOrganization(tx, organizationId)
   await removeExpiredSuggestions(tx, BATCH)
   await removeOldIdempotencyKeys(tx, BATCH)
+  await removeOldEgress(tx, BATCH)
+  await removeOldPredictions(tx, BATCH)
   await bindOrganization(tx, '')
 }
 

@@ -1,6 +1,7 @@
 import type { PublishedArticle } from '#db/kb.ts'
 import type { TicketText } from '#db/job-inputs.ts'
 import type { Citation, SmartReply, SolvedTicket } from '#db/suggestions.ts'
+import { ordersIn } from '#ai/instructions.ts'
 import { bestPassage } from './passages.ts'
 import type { Hit, SearchIndex } from './search-index.ts'
 
@@ -11,44 +12,62 @@ export const RELEVANCE_FLOOR = 0.1
 /** An answer to another ticket speaks of that ticket, so it must be closer than an article to be quoted. */
 const ANSWER_FLOOR = 0.2
 const MAX_ANSWER_CHARS = 900
+/** More sources than these a writer is not shown, and a letter does not quote. */
+const MAX_SOURCES = 4
+const MAX_QUOTED = 2
 /** A second source is quoted where it is nearly as good as the first. */
 const SECOND_SHARE = 0.7
 /** What would carry one customer's details to another: addresses, numbers, links. */
 const PERSONAL = /[\w.+-]+@[\w-]+\.\w|https?:\/\/|\+?\d[\d ()/-]{6,}\d/
 const SALUTATION = /^\s*(hi|hello|dear|good (morning|afternoon|day)|thank(s| you)|best|kind|regards|cheers|sincerely)\b[^.!?]{0,60}[,!.]?\s*$/i
 
-interface Source extends Citation {
+/** A passage that may answer the ticket, and how near it is. */
+export interface Source extends Citation {
   relevance: number
 }
 
-/**
- * Drafts a reply out of passages that the organisation has published or sent before, each cited word for word. Nothing
- * is made up: where no source is close enough there is no draft.
- */
-export function draftReply(ticket: TicketText, articles: SearchIndex<PublishedArticle>, solved: SearchIndex<SolvedTicket>): SmartReply | null {
+/** Passages that the organisation has published or sent before and that speak of what the ticket speaks of, the nearest first. */
+export function replySources(ticket: TicketText, articles: SearchIndex<PublishedArticle>, solved: SearchIndex<SolvedTicket>): Source[] {
   const query = `${ticket.subject}\n${ticket.description}`
-  const sources = [
-    ...fromArticles(
-      articles.search(query, 3, (article) => article.is_public),
-      query,
-    ),
-    ...fromAnswers(solved, ticket, query),
-  ]
-    .toSorted((a, b) => b.relevance - a.relevance)
-    .slice(0, 2)
+  return (
+    [
+      ...fromArticles(
+        articles.search(query, 3, (article) => article.is_public),
+        query,
+      ),
+      ...fromAnswers(solved, ticket, query),
+    ]
+      // Who wrote orders to a machine into an article or an answer is quoted to nobody.
+      .filter(({ quote }) => ordersIn(quote).length === 0)
+      .toSorted((a, b) => b.relevance - a.relevance)
+      .slice(0, MAX_SOURCES)
+  )
+}
+
+/** Drafts a reply out of the nearest passages, each cited word for word. Nothing is made up: without a source there is no draft. */
+export function draftReply(ticket: TicketText, sources: readonly Source[]): Omit<SmartReply, 'basis_reason'> | null {
   const best = sources[0]
   if (!best) return null
-  const quoted = sources.filter(({ relevance }) => relevance >= best.relevance * SECOND_SHARE)
-  const citations = quoted.map(({ relevance: _relevance, ...citation }) => citation)
-  return { ticket_id: ticket.id, content: letter(ticket, citations), citations, confidence: best.relevance, model_id: REPLY_MODEL }
+  const quoted = sources.slice(0, MAX_QUOTED).filter(({ relevance }) => relevance >= best.relevance * SECOND_SHARE)
+  const citations = quoted.map(citationOf)
+  const content = letter(
+    ticket,
+    citations.map(({ quote }) => quote),
+    citations,
+  )
+  return { ticket_id: ticket.id, content, citations, confidence: best.relevance, model_id: REPLY_MODEL, basis: 'extractive' }
 }
+
+export const citationOf = ({ relevance: _relevance, ...citation }: Source): Citation => citation
 
 function fromArticles(hits: readonly Hit<PublishedArticle>[], query: string): Source[] {
   return hits
     .filter(({ relevance }) => relevance >= RELEVANCE_FLOOR)
     .flatMap(({ item, relevance }) => {
       const found = bestPassage(item.content, query)
-      return found ? [{ source_type: 'kb', source_id: item.id, title: item.title, version: item.version, quote: found.passage, relevance }] : []
+      if (!found) return []
+      const { id: source_id, title, version } = item
+      return [{ source_type: 'kb', source_id, comment_id: null, title, version, span: spanOf(item.content, found.passage), quote: found.passage, relevance }]
     })
 }
 
@@ -58,8 +77,16 @@ function fromAnswers(solved: SearchIndex<SolvedTicket>, ticket: TicketText, quer
     .filter(({ relevance }) => relevance >= ANSWER_FLOOR)
     .flatMap(({ item, relevance }) => {
       const quote = impersonal(item.answer)
-      return quote ? [{ source_type: 'ticket', source_id: item.id, title: item.subject, version: item.version, quote, relevance }] : []
+      if (!quote) return []
+      const { id: source_id, comment_id, subject: title, version } = item
+      return [{ source_type: 'ticket', source_id, comment_id, title, version, span: spanOf(item.answer, quote), quote, relevance }]
     })
+}
+
+/** Where a passage stands in its text; passages are taken word for word. */
+function spanOf(text: string, passage: string): Citation['span'] {
+  const start = text.indexOf(passage)
+  return { start, end: start + passage.length }
 }
 
 /** The longest run of lines of an answer that greet nobody and name no address, number or link; word for word. */
@@ -73,12 +100,13 @@ function impersonal(answer: string): string {
   return best
 }
 
-function letter(ticket: TicketText, citations: readonly Citation[]): string {
-  const articles = citations.filter(({ source_type }) => source_type === 'kb').map(({ title }) => `“${title}”`)
+/** A letter around what is said: who is greeted comes from the desk, never from a model. */
+export function letter(ticket: TicketText, body: readonly string[], citations: readonly Citation[]): string {
+  const articles = [...new Set(citations.filter(({ source_type }) => source_type === 'kb').map(({ title }) => `“${title}”`))]
   return [
     `Hello ${ticket.requester_name},`,
     `thank you for your message about “${ticket.subject}”.`,
-    ...citations.map(({ quote }) => quote),
+    ...body,
     ...(articles.length > 0 ? [`You can read more in our help centre: ${articles.join(', ')}.`] : []),
     'Please tell us whether this helps.',
   ].join('\n\n')

@@ -24,6 +24,7 @@ const DEFAULTS = {
   ai_priority_threshold: 0.4,
   ai_tags_threshold: 0.4,
   ai_assignee_threshold: 0.5,
+  ai_llm_enabled: false,
 }
 
 test('settings have defaults, change one by one, and are those of the own organisation', async () => {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
+import { dependencyRow } from '#db/dependencies.ts'
 import { reportHealth } from '../health-report.ts'
 import type { HealthReport } from '../health-report.ts'
 import type { RouteOptions } from '../services.ts'
@@ -17,6 +18,7 @@ const report = z
       migrations: z.object({ status: z.enum(['ok', 'pending', 'missing', 'unknown']), applied: z.number().nullable(), pending: z.array(z.string()) }),
       workers: z.object({ status: z.enum(['ok', 'none', 'unknown']), alive: z.number().nullable() }),
       oldest_due_seconds: z.number().nullable(),
+      dependencies: z.array(dependencyRow),
     }),
   })
   .meta({ id: 'Health' })
