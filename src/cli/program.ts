@@ -12,6 +12,7 @@ import { migrateCommand } from './migrate.ts'
 import { queuesCommand } from './queues.ts'
 import { seedCommand } from './seed.ts'
 import { serveCommand } from './serve.ts'
+import { slaCommand } from './sla.ts'
 import { ticketsCommand } from './tickets.ts'
 import { upCommand } from './up.ts'
 import { workCommand } from './work.ts'
@@ -34,6 +35,7 @@ export function createProgram(): Command {
     aiCommand,
     kbCommand,
     ticketsCommand,
+    slaCommand,
     machinesCommand,
     auditCommand,
     mailboxCommand,
