@@ -98,6 +98,12 @@ export const metrics = {
   }),
   aiDecisions: new Counter({ name: 'atum_ai_decisions_total', help: 'What agents did with suggestions', labelNames: ['field', 'decision'], registers }),
   eventStreams: new Gauge({ name: 'atum_event_streams', help: 'Streams of events that are open', registers }),
+  aiScored: new Counter({
+    name: 'atum_ai_scored_total',
+    help: 'Predictions of solved tickets, by whether they were right',
+    labelNames: ['field', 'result'],
+    registers,
+  }),
   eventLoopLag: new Gauge({ name: 'atum_event_loop_lag_seconds', help: '99th percentile of the event loop delay since the last reading', registers }),
   residentMemory: new Gauge({
     name: 'process_resident_memory_bytes',

@@ -125,12 +125,14 @@ export async function decidePrediction(db: CommonQueryMethods, id: string, decis
      where id = ${id} and state = 'offered'`)
 }
 
+const score = z.object({ field: z.enum(PREDICTED_FIELDS), is_right: z.boolean().nullable(), is_first: z.boolean() })
+
 /**
  * Scores every prediction of a ticket by what the ticket is now that it is solved. A priority that nobody looked at and a
  * field that stayed empty tell nothing, unless an agent rejected what was suggested.
  */
-export async function scorePredictions(db: CommonQueryMethods, ticketId: string): Promise<void> {
-  await db.query(sql.typeAlias('void')`
+export async function scorePredictions(db: CommonQueryMethods, ticketId: string): Promise<readonly z.infer<typeof score>[]> {
+  return db.any(sql.type(score)`
     with truth as (
       select 'category' as field, to_jsonb(service.name) as value
         from tickets ticket join services service on service.id = service_id where ticket.id = ${ticketId}
@@ -148,7 +150,8 @@ export async function scorePredictions(db: CommonQueryMethods, ticketId: string)
                            else prediction.value = truth.value end
       from ai_predictions known left join truth on truth.field = known.field
      where known.id = prediction.id and prediction.organization_id = bound_organization() and prediction.ticket_id = ${ticketId}
-       and prediction.field in ('category', 'priority', 'tags', 'assignee') and prediction.value is not null`)
+       and prediction.field in ('category', 'priority', 'tags', 'assignee') and prediction.value is not null
+    returning prediction.field, prediction.is_right, known.scored_at is null as is_first`)
 }
 
 /** Ends what nobody decided on: the ticket is over. */

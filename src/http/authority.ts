@@ -102,6 +102,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'POST /api/v1/suggestions/:id/edit': STAFF,
   'POST /api/v1/suggestions/:id/reject': STAFF,
   'POST /api/v1/ai/classify': STAFF,
+  'GET /api/v1/ai/quality': STAFF,
   'GET /api/v1/ai/egress': KEEPERS,
   'GET /api/v1/tickets/:id/kb-suggestions': TENANTS,
 

@@ -20,7 +20,8 @@ export async function learnFromChange(tx: DatabaseTransactionConnection, userId:
   if ((changed.length === 0 && !isOver) || !(await hasPredictions(tx))) return
   if (changed.length > 0) await learnFields(tx, userId, after, changed)
   if (!isOver) return
-  if (after.status !== 'cancelled') await scorePredictions(tx, after.id)
+  const scored = after.status === 'cancelled' ? [] : await scorePredictions(tx, after.id)
+  for (const { field, is_right, is_first } of scored) if (is_first && is_right !== null) metrics.aiScored.inc({ field, result: is_right ? 'right' : 'wrong' })
   if (after.status !== 'resolved') await expirePredictions(tx, after.id)
 }
 

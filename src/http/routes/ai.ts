@@ -8,6 +8,7 @@ import { SENTIMENT_MODEL, sentimentOf } from '#ai/sentiment.ts'
 import { triage } from '#ai/triage.ts'
 import { textOf, triageModel } from '#ai/triage-model.ts'
 import { fieldValue, TRIAGE_FIELDS } from '#db/ai-labels.ts'
+import { articleQuality, countLabels, fieldQuality, listWeeks, modelUse, readArticleQuality, readFieldQuality, readModelUse } from '#db/ai-quality.ts'
 import { egressRow, listEgress } from '#db/egress.ts'
 import { readOwnValues } from '#db/own-values.ts'
 import { inOrganization } from '#db/pool.ts'
@@ -44,6 +45,22 @@ const classified = z
 
 const egressQuery = z.strictObject({ ticket_id: z.guid().optional(), limit: limitQuery, cursor: cursorOf(z.int()) })
 
+const DAYS_MAX = 366
+const WEEKS_SHOWN = 12
+const DAY_MS = 86_400_000
+const qualityQuery = z.strictObject({ days: z.coerce.number().int().min(1).max(DAYS_MAX).default(30) })
+const quality = z
+  .object({
+    from: z.date(),
+    to: z.date(),
+    fields: z.array(fieldQuality),
+    labels: z.record(z.string(), z.number()).describe('What agents said of tickets, by field'),
+    kb_suggestions: articleQuality,
+    language_model: modelUse,
+    weekly: z.array(z.object({ week: z.string(), fields: z.array(fieldQuality) })).describe('Whole weeks as they were kept, the newest first'),
+  })
+  .meta({ id: 'AiQuality' })
+
 /** No ticket: what is classified here is stored nowhere. */
 const NOWHERE = '00000000-0000-0000-0000-000000000000'
 
@@ -77,6 +94,31 @@ export const aiRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { servi
         orders,
         model_id: found.model_id,
       }
+    },
+  )
+
+  app.get(
+    '/ai/quality',
+    {
+      schema: {
+        summary: 'What predictions were worth: acceptance, overrides, coverage and calibration by field, of the last days and week by week',
+        tags,
+        querystring: qualityQuery,
+        response: { 200: quality },
+      },
+    },
+    async (request) => {
+      const { organization_id } = tenantOf(request)
+      const to = new Date()
+      const window = { from: new Date(to.getTime() - request.query.days * DAY_MS), to }
+      return inOrganization(database.app, organization_id, async (tx) => ({
+        ...window,
+        fields: [...(await readFieldQuality(tx, window))],
+        labels: await countLabels(tx, window),
+        kb_suggestions: await readArticleQuality(tx, window),
+        language_model: await readModelUse(tx, window),
+        weekly: (await listWeeks(tx, WEEKS_SHOWN)).map(({ week, report }) => ({ week, fields: report.fields })),
+      }))
     },
   )
 
