@@ -91,6 +91,7 @@ if [ -z "$ROOT" ] && ! id atum-desk >/dev/null 2>&1; then
 fi
 run install -d -m 0755 "$HOME_DIRECTORY/releases" "$SETTINGS"
 run install -d -m 0700 "$CREDENTIALS"
+if [ -z "$ROOT" ]; then run install -d -m 0700 -o atum-desk -g atum-desk /var/backups/atum-desk; fi
 keep_secret DATABASE_URL "${DATABASE_URL:-}"
 keep_secret ATUM_SECRET "$(random_secret)"
 keep_secret METRICS_TOKEN "$(random_secret)"
@@ -142,10 +143,10 @@ if [ -z "$changed" ]; then
 else
   live systemctl daemon-reload
 fi
-live systemctl enable --quiet atum-desk.target atum-desk-api.service atum-desk-worker@9101.service
+live systemctl enable --quiet atum-desk.target atum-desk-api.service atum-desk-worker@9101.service atum-desk-backup.timer
 if [ -n "$start" ]; then
   live /usr/local/bin/atum-desk migrate up
   if [ -n "$changed" ]; then live systemctl restart atum-desk-api.service 'atum-desk-worker@*.service'; fi
-  live systemctl start atum-desk.target
+  live systemctl start atum-desk.target atum-desk-backup.timer
 fi
 say "ATUM DESK $version is installed${ROOT:+ below $ROOT}"

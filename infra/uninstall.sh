@@ -26,8 +26,8 @@ if [ -z "$ROOT" ] && [ "$(id -u)" != 0 ]; then
 fi
 
 # Disabling the template takes all its instances. What is not there is as wanted.
-live systemctl stop atum-desk.target atum-desk-api.service 'atum-desk-worker@*.service' atum-desk-job-worker.service || true
-live systemctl disable --quiet atum-desk.target atum-desk-api.service atum-desk-worker@.service atum-desk-job-worker.service || true
+live systemctl stop atum-desk-backup.timer atum-desk.target atum-desk-api.service 'atum-desk-worker@*.service' atum-desk-job-worker.service || true
+live systemctl disable --quiet atum-desk-backup.timer atum-desk.target atum-desk-api.service atum-desk-worker@.service atum-desk-job-worker.service || true
 shopt -s nullglob
 for unit in "$ROOT"/etc/systemd/system/atum-desk{.target,-*.service,-*.timer}; do remove "${unit#"$ROOT"}"; done
 remove /opt/atum-desk /usr/local/bin/atum-desk
@@ -36,5 +36,5 @@ if [ -n "$purge" ]; then
   remove /etc/atum-desk /var/lib/atum-desk
   if id atum-desk >/dev/null 2>&1; then live userdel atum-desk; fi
 else
-  printf 'kept %s and %s (--purge removes them)\n' "$ROOT/etc/atum-desk" "$ROOT/var/lib/atum-desk"
+  printf 'kept %s and %s (--purge removes them), and the backups\n' "$ROOT/etc/atum-desk" "$ROOT/var/lib/atum-desk"
 fi

@@ -3,6 +3,7 @@ import { VERSION } from '#version.ts'
 import { adminCommand } from './admin.ts'
 import { aiCommand } from './ai.ts'
 import { auditCommand } from './audit.ts'
+import { backupCommand } from './backup.ts'
 import { doctorCommand } from './doctor.ts'
 import { jobsCommand } from './jobs.ts'
 import { kbCommand } from './kb.ts'
@@ -10,6 +11,7 @@ import { mailboxCommand } from './mailbox.ts'
 import { machinesCommand } from './machines.ts'
 import { migrateCommand } from './migrate.ts'
 import { queuesCommand } from './queues.ts'
+import { restoreCommand } from './restore.ts'
 import { seedCommand } from './seed.ts'
 import { serveCommand } from './serve.ts'
 import { slaCommand } from './sla.ts'
@@ -40,6 +42,8 @@ export function createProgram(): Command {
     auditCommand,
     mailboxCommand,
     doctorCommand,
+    backupCommand,
+    restoreCommand,
   ]) {
     program.addCommand(command())
   }

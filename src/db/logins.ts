@@ -106,6 +106,16 @@ export async function allowServiceLogins(ownerUrl: string): Promise<void> {
   }
 }
 
+/** Makes the two roles where they are not there yet, for grants of theirs that come before a migration. */
+export async function ensureServiceRoles(ownerUrl: string): Promise<void> {
+  await withClient(ownerUrl, async (client) => {
+    for (const role of ROLES) {
+      const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
+      if (!rowCount) await client.query(`create role ${role} nologin`)
+    }
+  })
+}
+
 async function checkBound(client: pg.Client, role: Role): Promise<void> {
   const { rows } = await client.query<{ rolsuper: boolean; rolbypassrls: boolean }>('select rolsuper, rolbypassrls from pg_roles where rolname = $1', [role])
   if (rows[0]?.rolsuper || rows[0]?.rolbypassrls)

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { after, test } from 'node:test'
+import { readConfig } from '#config.ts'
+import { insertAttachment } from '#db/attachments.ts'
+import { allowServiceLogins, serviceUrls } from '#db/logins.ts'
+import { migrate } from '#db/migrations.ts'
+import { inOrganization, openDatabase } from '#db/pool.ts'
+import { AttachmentFiles } from '#files/attachment-files.ts'
+import { buildServer } from '#http/server.ts'
+import { createLogger } from '#log.ts'
+import { connectOwner, testDatabase, until } from '../support/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { debianBinaries, once, startDebianPostgres } from '../support/debian-postgres.ts'
+import { enqueueProbes, testWorker } from '../support/engine.ts'
+import { createOrganization, PASSWORD } from '../support/people.ts'
+import { clientOf, SECRET, testServer } from '../support/server.ts'
+import { runTool } from '../support/tools.ts'
+import { run } from './program.ts'
+
+const directory = await mkdtemp(join(tmpdir(), 'atum-desk-backup-'))
+after(() => rm(directory, { recursive: true }))
+const at = (name: string) => join(directory, name)
+
+const desk = await testDatabase()
+const ATUM_DATA_DIR = at('data')
+const here = { DATABASE_URL: desk.ownerUrl, ATUM_DATA_DIR }
+const { email, storageKey } = await fill(desk)
+
+/** A desk with a bit of everything: text that is hard to write down, jobs in every kind of state, a file, old days of the log. */
+async function fill(database: TestDatabase): Promise<{ email: string; storageKey: string }> {
+  const app = await testServer(database)
+  const organization = await createOrganization(database)
+  const admin = await clientOf(app, database, 'admin', organization)
+  for (const subject of ['Tab\tand newline\n in it', 'Back\\slash \\N \\.', 'Ünïcödé 🖨️ "quoted", \'twice\'']) {
+    const { status } = await admin.post('/tickets', { subject, description: `${subject} and more` })
+    assert.equal(status, 201)
+  }
+  const { body } = await admin.get('/tickets')
+  const ticket = (body as { items: { id: string }[] }).items[0]!.id
+  await admin.post(`/tickets/${ticket}/comments`, { body: 'Have you tried turning it off and on again?' })
+  await enqueueProbes(database, 20, { marker: 'kept' })
+  await enqueueProbes(database, 3, { permanent: true, fail_times: 1 })
+  const worker = await testWorker(database)
+  await until(async () => (await database.owner(`select from job_queue where status in ('queued', 'claimed', 'running')`)).length === 0, 'jobs have run')
+  await worker.drain()
+  await enqueueProbes(database, 5)
+  await database.owner(`create table job_events_20200101 partition of job_events for values from ('2020-01-01 00:00:00+00') to ('2020-01-02 00:00:00+00')`)
+  await database.owner('alter table job_events_20200101 enable row level security')
+  const stored = await new AttachmentFiles(join(ATUM_DATA_DIR, 'attachments')).save(organization.id, Readable.from([randomBytes(100_000)]))
+  await inOrganization(database.app, organization.id, (tx) =>
+    insertAttachment(tx, { ...stored, ticket_id: ticket, comment_id: null, filename: 'log.txt', uploaded_by: admin.user.id }),
+  )
+  return { email: admin.user.email, storageKey: stored.storage_key }
+}
+
+/** Every row of every table, as text, in an order, and what guards them. PostgreSQL prints a reread condition with fewer brackets. */
+async function contents(query: TestDatabase['owner']): Promise<Record<string, unknown>> {
+  const tables = await query<{ name: string }>(
+    `select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and relname <> 'schema_migrations' order by 1`,
+  )
+  const all: Record<string, unknown> = {}
+  for (const { name } of tables) all[name] = await query(`select row_of::text as row from "${name}" as row_of order by 1`)
+  all['sequences'] = await query(`select sequencename, last_value from pg_sequences where schemaname = 'public' order by 1`)
+  all['constraints'] = await query(
+    `select conrelid::regclass::text, conname, translate(pg_get_constraintdef(oid), '()', '') as definition, convalidated from pg_constraint where connamespace = 'public'::regnamespace order by 1, 2`,
+  )
+  all['triggers'] = await query(`select tgrelid::regclass::text, tgname, tgenabled from pg_trigger where not tgisinternal order by 1, 2`)
+  all['guarded'] = await query(`select relname from pg_class where relrowsecurity order by 1`)
+  return all
+}
+
+let folder = ''
+
+test('a backup is one folder that sha256sum finds whole, and nobody else may read', async () => {
+  const { code, stdout, stderr } = await run(['backup', at('kept'), '--method', 'copy', '--json'], here)
+  assert.equal(code, 0, stderr)
+  const facts = JSON.parse(stdout) as { folder: string; rows: number; attachments: number; method: string }
+  folder = facts.folder
+  assert.deepEqual([facts.method, facts.attachments], ['copy', 1])
+  assert.ok(facts.rows > 50)
+  assert.deepEqual(await readdir(at('kept')), [folder.split('/').at(-1)])
+  assert.equal((await stat(folder)).mode & 0o777, 0o700)
+  const { status, said } = runTool('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: folder })
+  assert.equal(status, 0, said)
+})
+
+test('restored into an empty database, every row of every table is what it was, and the desk goes on', async () => {
+  const restored = await testDatabase({ empty: true })
+  const there = { DATABASE_URL: restored.ownerUrl, ATUM_DATA_DIR: at('data-2') }
+  // The parent names the newest backup.
+  const { code, stderr } = await run(['restore', at('kept')], there)
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(await contents(restored.owner), await contents(desk.owner))
+  assert.deepEqual(await readFile(join(at('data-2'), 'attachments', storageKey)), await readFile(join(ATUM_DATA_DIR, 'attachments', storageKey)))
+  assert.deepEqual(await restored.owner('select * from job_log_violations'), [])
+
+  const app = await testServer(restored)
+  const login = await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email, password: PASSWORD } })
+  assert.equal(login.statusCode, 200, 'the old password signs in')
+  const before = await restored.owner<{ max: string }>('select max(id) from job_queue')
+  const [id] = await enqueueProbes(restored, 1)
+  assert.ok(id! > Number(before[0]!.max), 'numbers go on where they were')
+  const worker = await testWorker(restored)
+  await until(async () => (await restored.owner(`select from job_queue where status = 'queued'`)).length === 0, 'what waited runs')
+  await worker.drain()
+})
+
+test('a role that is no superuser restores as well', async () => {
+  const target = await testDatabase({ empty: true })
+  const url = new URL(target.ownerUrl)
+  const name = url.pathname.slice(1)
+  await target.owner(`create role plain_owner login createrole password 'plain'`)
+  after(() => target.owner('drop owned by plain_owner cascade; drop role plain_owner').catch(() => {}))
+  await target.owner(`alter database ${name} owner to plain_owner`)
+  ;[url.username, url.password] = ['plain_owner', 'plain']
+  const { code, stderr } = await run(['restore', folder], { DATABASE_URL: url.href, ATUM_DATA_DIR: at('data-3') })
+  // The tests share one cluster, whose service roles belong to another owner; that refusal comes after the data.
+  assert.equal(code, 1)
+  assert.match(stderr, /may not change the role atum_/)
+  assert.deepEqual(await contents(target.owner), await contents(desk.owner))
+})
+
+test('a database that is not empty is left as it is', async () => {
+  const other = await testDatabase()
+  const before = await contents(other.owner)
+  const { code, stderr } = await run(['restore', folder], { DATABASE_URL: other.ownerUrl, ATUM_DATA_DIR: at('data-4') })
+  assert.equal(code, 1)
+  assert.match(stderr, /not empty/)
+  assert.deepEqual(await contents(other.owner), before)
+})
+
+for (const [damage, harm, words] of [
+  ['a flipped bit', async (path: string) => flip(join(path, 'tables/tickets.copy.gz')), /tickets\.copy\.gz is damaged/],
+  ['a file cut short', async (path: string) => truncate(join(path, 'tables/users.copy.gz'), 20), /users\.copy\.gz is damaged/],
+  ['a missing file', async (path: string) => rm(join(path, 'tables/comments.copy.gz')), /comments\.copy\.gz is missing/],
+  ['a file too many', async (path: string) => writeFile(join(path, 'tables/more.copy.gz'), ''), /more\.copy\.gz does not belong/],
+  ['a damaged attachment', async (path: string) => flip(join(path, 'attachments', storageKey)), /is damaged/],
+  ['missing sums', async (path: string) => rm(join(path, 'SHA256SUMS')), /no whole backup/],
+] as const) {
+  test(`${damage} is found before a database is touched`, async () => {
+    const path = at(damage.replaceAll(' ', '-'))
+    runTool('cp', ['-a', folder, path])
+    assert.equal((await run(['restore', path, '--check'], {})).code, 0)
+    await harm(path)
+    const checked = await run(['restore', path, '--check'], {})
+    assert.equal(checked.code, 1)
+    assert.match(checked.stderr, words)
+    const target = await testDatabase({ empty: true })
+    assert.equal((await run(['restore', path], { DATABASE_URL: target.ownerUrl, ATUM_DATA_DIR: at('data-5') })).code, 1)
+    assert.deepEqual(await target.owner(`select from pg_class where relnamespace = 'public'::regnamespace`), [])
+  })
+}
+
+test('a backup that cannot be whole fails, and leaves nothing behind', async () => {
+  const noDatabase = await run(['backup', at('none')], { DATABASE_URL: 'postgres://a:b@127.0.0.1:1/c', ATUM_DATA_DIR })
+  assert.equal(noDatabase.code, 1)
+  const empty = await testDatabase({ empty: true })
+  const nothing = await run(['backup', at('none')], { DATABASE_URL: empty.ownerUrl, ATUM_DATA_DIR })
+  assert.equal(nothing.code, 1)
+  assert.match(nothing.stderr, /nothing to back up/)
+  const noFiles = await run(['backup', at('none')], { DATABASE_URL: desk.ownerUrl, ATUM_DATA_DIR: at('nowhere') })
+  assert.equal(noFiles.code, 1)
+  assert.match(noFiles.stderr, /Attachments are missing/)
+  assert.deepEqual(await readdir(at('none')).catch(() => []), [])
+  const nowhere = await run(['backup', '/dev/null/x'], here)
+  assert.equal(nowhere.code, 1)
+})
+
+test('old backups go when enough new ones are there', async () => {
+  for (const left of [2, 2]) {
+    const { code, stderr } = await run(['backup', at('kept'), '--method', 'copy', '--keep', '2'], here)
+    assert.equal(code, 0, stderr)
+    assert.equal((await readdir(at('kept'))).length, left)
+  }
+  assert.ok(!(await readdir(at('kept'))).includes(folder.split('/').at(-1)!))
+})
+
+const debian = debianBinaries()
+
+test(
+  'where the pg_dump of the server is there, it is used, and what it wrote is compared as well',
+  { skip: !debian && 'no PostgreSQL of the distribution' },
+  async () => {
+    const url = await startDebianPostgres(debian!)
+    await migrate(url, 'up')
+    await allowServiceLogins(url)
+    const database = await openDatabase(serviceUrls(url), { size: 4, name: 'test' })
+    const owner = connectOwner(url)
+    const app = await buildServer({ config: readConfig({}), database, secret: SECRET, log: createLogger('silent', 'test') })
+    try {
+      const admin = await clientOf(app, database, 'admin', await createOrganization(database))
+      await admin.post('/tickets', { subject: 'The printer is on fire', description: 'It burns.' })
+      const { code, stdout, stderr } = await run(['backup', at('dumped'), '--json'], { DATABASE_URL: url, ATUM_DATA_DIR })
+      assert.equal(code, 0, stderr)
+      assert.equal((JSON.parse(stdout) as { method: string }).method, 'pg_dump')
+      await once(url, 'create database restored')
+      const target = url.replace(/desk$/, 'restored')
+      const restored = await run(['restore', at('dumped')], { DATABASE_URL: target, ATUM_DATA_DIR: at('data-6') })
+      assert.equal(restored.code, 0, restored.stderr)
+      const there = connectOwner(target)
+      assert.deepEqual(await contents(there.query), await contents(owner.query))
+      await there.end()
+    } finally {
+      await app.close()
+      await database.end()
+      await owner.end()
+    }
+  },
+)
+
+async function flip(path: string): Promise<void> {
+  const bytes = await readFile(path)
+  bytes[Math.floor(bytes.length / 2)]! ^= 1
+  await writeFile(path, bytes)
+}
