@@ -10,24 +10,27 @@ export const serviceRow = z.object({
   description: z.string(),
   default_priority: z.enum(PRIORITIES),
   is_active: z.boolean(),
+  group_id: z.string().nullable(),
   created_at: z.date(),
   updated_at: z.date(),
 })
 export type ServiceRow = z.infer<typeof serviceRow>
 
-const serviceColumns = sql.fragment`id, name, description, default_priority, is_active, created_at, updated_at`
+/** The group came later than the table, and goes when the database is taken down to an older version: read by name, it may be missing. */
+const serviceColumns = sql.fragment`id, name, description, default_priority, is_active, to_jsonb(services) ->> 'group_id' as group_id, created_at, updated_at`
 
 export interface ServiceFields {
   name: string
   description: string
   default_priority: Priority
   is_active: boolean
+  group_id: string | null
 }
 
 export async function insertService(db: CommonQueryMethods, service: ServiceFields): Promise<ServiceRow> {
   return db.one(sql.type(serviceRow)`
-    insert into services (organization_id, name, description, default_priority, is_active)
-    values (bound_organization(), ${service.name}, ${service.description}, ${service.default_priority}, ${service.is_active})
+    insert into services (organization_id, name, description, default_priority, is_active, group_id)
+    values (bound_organization(), ${service.name}, ${service.description}, ${service.default_priority}, ${service.is_active}, ${service.group_id})
     returning ${serviceColumns}`)
 }
 
@@ -52,7 +55,7 @@ export async function updateService(db: CommonQueryMethods, id: string, service:
   return db.one(sql.type(serviceRow)`
     update services
        set name = ${service.name}, description = ${service.description}, default_priority = ${service.default_priority}, is_active = ${service.is_active},
-           updated_at = now()
+           group_id = ${service.group_id}, updated_at = now()
      where organization_id = bound_organization() and id = ${id}
     returning ${serviceColumns}`)
 }

@@ -30,7 +30,7 @@ export async function listTicketHistory(
       select created_at as at, 0 as source, '' as key, 'ticket.create' as action, requester_id as actor_id, jsonb_build_object('number', number) as details
         from tickets where organization_id = bound_organization() and id = ${ticketId}::uuid
       union all
-      select at, 1, lpad(id::text, 19, '0'), action, actor_id, details
+      select at, 1, lpad(id::text, 19, '0'), action, actor_id, case when ${sees.internal} then details else details - 'rule' - 'group' end
         from audit_log where organization_id = bound_organization() and entity_type = 'ticket' and entity_id = ${ticketId}::text
            and (${sees.internal} or details -> 'is_internal' is distinct from 'true') and action <> 'ticket.create'
       union all

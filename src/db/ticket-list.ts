@@ -75,3 +75,9 @@ export async function newestTickets(db: CommonQueryMethods, viewer: TicketViewer
      where organization_id = bound_organization() and ${visibleTo(viewer)} and ${conditionSql(condition, new Date())}
      order by number desc limit ${limit}`)
 }
+
+/** The ids of the bound organisation's newest tickets. */
+export async function newestIds(db: CommonQueryMethods, limit: number): Promise<readonly string[]> {
+  return db.anyFirst(sql.type(z.object({ id: z.string() }))`
+    select id from tickets where organization_id = bound_organization() order by number desc limit ${limit}`)
+}

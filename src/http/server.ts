@@ -20,6 +20,7 @@ import { answerWithProblems, sendProblem } from './plugins/problems.ts'
 import { limitRates } from './plugins/rate-limit.ts'
 import { hardenHeaders } from './plugins/security.ts'
 import { requireAuthority } from './plugins/sign-in.ts'
+import { agentGroupRoutes } from './routes/agent-groups.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
 import { apiTokenRoutes } from './routes/api-tokens.ts'
 import { aiRoutes } from './routes/ai.ts'
@@ -64,6 +65,7 @@ import { ticketDigestRoutes } from './routes/ticket-digest.ts'
 import { ticketHistoryRoutes } from './routes/ticket-history.ts'
 import { ticketMoveRoutes } from './routes/ticket-moves.ts'
 import { ticketRelationRoutes } from './routes/ticket-relations.ts'
+import { ticketRuleRoutes } from './routes/ticket-rules.ts'
 import { ticketTagRoutes } from './routes/ticket-tags.ts'
 import { ticketRoutes } from './routes/tickets.ts'
 import { triageRoutes } from './routes/triage.ts'
@@ -163,6 +165,8 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     ticketTagRoutes,
     ticketRelationRoutes,
     serviceRoutes,
+    agentGroupRoutes,
+    ticketRuleRoutes,
     cannedResponseRoutes,
     searchRoutes,
     ticketHistoryRoutes,

@@ -23,6 +23,8 @@ export interface Author {
   organization_id: string
   user_id: string
   request_id: string
+  /** What decided where nobody did: a rule, or a group's turn. It goes into the audit, and no model learns from it. */
+  by?: { rule?: { id: string; name: string }; group?: { id: string; name: string; strategy: string } }
 }
 
 /** The ticket after a change, and the queues in which its jobs wait. */
@@ -86,10 +88,10 @@ async function settle(tx: DatabaseTransactionConnection, author: Author, before:
     action,
     entity_type: 'ticket',
     entity_id: after.id,
-    details: differences(before, after),
+    details: { ...differences(before, after), ...author.by },
     request_id: author.request_id,
   })
-  await learnFromChange(tx, author.user_id, before, after)
+  if (!author.by) await learnFromChange(tx, author.user_id, before, after)
   if (before.status === after.status && before.priority === after.priority) return { ticket: after, queues: [] }
   await replan(tx, after)
   const jobs = (await hasJobEngine(tx)) ? jobsOf(author.organization_id, before, after) : []
@@ -123,7 +125,7 @@ function jobsOf(organizationId: string, before: TicketRow, after: TicketRow): Ne
 const COMPARED = ['status', 'assigned_to', 'subject', 'priority', 'tags', 'service_id'] as const
 
 /** What changed, from what to what; of a description only its length, which says enough and keeps the audit small. */
-function differences(before: TicketRow, after: TicketRow): Record<string, { from: unknown; to: unknown }> {
+export function differences(before: TicketRow, after: TicketRow): Record<string, { from: unknown; to: unknown }> {
   const changed = COMPARED.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
   const named = changed.map((name) => [name, { from: before[name], to: after[name] }] as const)
   const text = { description_chars: { from: before.description.length, to: after.description.length } }

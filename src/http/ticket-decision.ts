@@ -8,6 +8,7 @@ import { notFound } from './refusal.ts'
 import { tenantOf } from './scope.ts'
 import type { Services } from './services.ts'
 import type { Author, Changed } from './ticket-change.ts'
+import { runRules } from './ticket-rules.ts'
 import { viewerOf } from './ticket-view.ts'
 
 /** One decision about one ticket that the asker sees, which nobody else changes meanwhile, held to the version in If-Match. */
@@ -23,7 +24,9 @@ export async function decideOn(
     const locked = await lockTicket(tx, viewerOf(tenant), id)
     if (!locked) throw notFound('ticket')
     requireMatch(request, locked)
-    return decision(tx, { ...tenant, request_id: request.id }, locked)
+    const author = { ...tenant, request_id: request.id }
+    const changed = await decision(tx, author, locked)
+    return changed.ticket.version === locked.version ? changed : runRules(tx, author, 'updated', changed)
   })
   notifier.notify(...queues)
   reply.header('etag', etagOf(ticket))

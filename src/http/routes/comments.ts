@@ -15,6 +15,7 @@ import { uuidParams } from '../shapes.ts'
 import { recheckClocks } from '../sla-replan.ts'
 import { moveTicket } from '../ticket-change.ts'
 import type { Author } from '../ticket-change.ts'
+import { runRules } from '../ticket-rules.ts'
 import { isStaff, viewerOf } from '../ticket-view.ts'
 
 const newComment = z.strictObject({
@@ -44,6 +45,7 @@ export const commentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
           const comment = await insertComment(tx, { ...request.body, ticket_id: id, author_id: tenant.user_id })
           const details = { ticket_id: id, is_internal: comment.is_internal, is_ai_generated: comment.is_ai_generated }
           await note(tx, request, { action: 'comment.create', entity_type: 'comment', entity_id: comment.id, details })
+          queues = [...queues, ...(await rule(tx, { ...tenant, request_id: request.id }, id))]
           if (!comment.is_internal) queues = [...queues, ...(await recheckClocks(tx, tenant.organization_id, ticket))]
           return comment
         })
@@ -87,4 +89,10 @@ async function hearCustomer(tx: DatabaseTransactionConnection, author: Author, t
   const ticket = await lockTicket(tx, { user_id: author.user_id, sees: 'all' }, ticketId)
   if (ticket?.status !== 'waiting_customer') return []
   return (await moveTicket(tx, author, ticket, { to: 'in_progress', action: 'ticket.customer_replied' })).queues
+}
+
+/** Runs the rules that wait for comments. @returns the queues of the jobs that this causes */
+async function rule(tx: DatabaseTransactionConnection, author: Author, ticketId: string): Promise<string[]> {
+  const ticket = await lockTicket(tx, { user_id: author.user_id, sees: 'all' }, ticketId)
+  return ticket ? (await runRules(tx, author, 'commented', { ticket, queues: [] })).queues : []
 }

@@ -20,13 +20,15 @@ const name = z.string().max(NAME_CHARS).regex(/\S/, 'must say something')
 const description = z.string().max(DESCRIPTION_CHARS)
 const default_priority = z.enum(PRIORITIES).describe('Of tickets that name none')
 const is_active = z.boolean().describe('Whether new tickets can have it; customers see no other')
+const group_id = z.guid().nullable().describe('The group that works on its tickets: where it has a strategy, an accepted ticket is given to a member at once')
 const newService = z.strictObject({
   name,
   description: description.default(''),
   default_priority: default_priority.default('medium'),
   is_active: is_active.default(true),
+  group_id: group_id.default(null),
 })
-const edit = z.strictObject({ name, description, default_priority, is_active }).partial()
+const edit = z.strictObject({ name, description, default_priority, is_active, group_id }).partial()
 const serviceQuery = z.strictObject({ limit: limitQuery, cursor: cursorOf(z.tuple([z.string()])) })
 const serviceSchema = serviceRow.meta({ id: 'Service' })
 

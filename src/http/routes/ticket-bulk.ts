@@ -6,6 +6,7 @@ import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { conditionSchema } from '#db/ticket-condition.ts'
 import { newestTickets } from '#db/ticket-list.ts'
 import { lockTicket, TICKET_STATES } from '#db/tickets.ts'
+import { acceptTicket } from '../group-assignment.ts'
 import { factsOf, notFound } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { Tenant } from '../scope.ts'
@@ -13,6 +14,7 @@ import type { RouteOptions } from '../services.ts'
 import { assignTicket } from '../ticket-assignment.ts'
 import { editTicket, moveTicket } from '../ticket-change.ts'
 import type { Author } from '../ticket-change.ts'
+import { runRules } from '../ticket-rules.ts'
 import { ticketTags } from '../ticket-shapes.ts'
 import { viewerOf } from '../ticket-view.ts'
 
@@ -68,8 +70,10 @@ export const ticketBulkRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
       const queues = new Set<string>()
       await inOrganization(database.app, tenant.organization_id, async (tx) => {
         const wanted = ids ?? (filter ? await newestTickets(tx, viewerOf(tenant), filter, TICKETS_MAX) : [])
-        // In one order, so that two of these at once do not wait for each other.
-        for (const id of [...new Set(wanted)].toSorted()) items.push(await changeOne(tx, tenant, request.id, id, changes, queues))
+        const inOrder = [...new Set(wanted)].toSorted()
+        // All of them first and in one order, so that two of these at once do not wait for each other, or for a group.
+        for (const id of inOrder) await lockTicket(tx, viewerOf(tenant), id)
+        for (const id of inOrder) items.push(await changeOne(tx, tenant, request.id, id, changes, queues))
         if (dry_run) throw new Undone()
       }).catch((error: unknown) => {
         if (!(error instanceof Undone)) throw error
@@ -116,13 +120,17 @@ async function apply(
     ...(priority || tags ? [() => editTicket(tx, author, ticket, { ...(priority ? { priority } : {}), ...(tags ? { tags: [...new Set(tags)] } : {}) })] : []),
     ...(assignee_id === undefined ? [] : [() => assignTicket(tx, author, ticket, assignee_id)]),
     ...(status && status !== before.status
-      ? [() => moveTicket(tx, author, ticket, { to: status, action: status === 'accepted' ? 'ticket.accept' : 'ticket.status' })]
+      ? [() => (status === 'accepted' ? acceptTicket(tx, author, ticket) : moveTicket(tx, author, ticket, { to: status, action: 'ticket.status' }))]
       : []),
   ]
+  const caused: string[] = []
   for (const step of steps) {
     const changed = await step()
     ticket = changed.ticket
-    for (const queue of changed.queues) queues.add(queue)
+    caused.push(...changed.queues)
   }
-  return ticket
+  if (ticket.version === before.version) return ticket
+  const ruled = await runRules(tx, author, 'updated', { ticket, queues: caused })
+  for (const queue of ruled.queues) queues.add(queue)
+  return ruled.ticket
 }

@@ -16,6 +16,7 @@ import { editTicket } from '../ticket-change.ts'
 import { decideOn } from '../ticket-decision.ts'
 import { takeIn } from '../ticket-intake.ts'
 import { requireActiveService } from '../ticket-service.ts'
+import { runRules } from '../ticket-rules.ts'
 import { description, subject, ticketSchema, ticketTags } from '../ticket-shapes.ts'
 import { conditionOf, ticketQuery } from '../ticket-query.ts'
 import { isStaff, viewerOf } from '../ticket-view.ts'
@@ -43,20 +44,18 @@ export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
     const answer = await inOrganization(database.app, tenant.organization_id, (tx) =>
       once(tx, request, tenant, async () => {
         if (body.service_id) await requireActiveService(tx, body.service_id)
-        const taken = await takeIn(
-          tx,
-          { ...tenant, request_id: request.id },
-          {
-            subject: body.subject,
-            description: body.description,
-            priority: body.priority ?? null,
-            service_id: body.service_id ?? null,
-            tags: [...new Set(body.tags)],
-            requester_id: body.requester_id ?? tenant.user_id,
-          },
-        )
-        queues = taken.queues
-        return taken.ticket
+        const author = { ...tenant, request_id: request.id }
+        const taken = await takeIn(tx, author, {
+          subject: body.subject,
+          description: body.description,
+          priority: body.priority ?? null,
+          service_id: body.service_id ?? null,
+          tags: [...new Set(body.tags)],
+          requester_id: body.requester_id ?? tenant.user_id,
+        })
+        const ruled = await runRules(tx, author, 'created', taken)
+        queues = ruled.queues
+        return ruled.ticket
       }),
     )
     notifier.notify(...queues)
