@@ -60,14 +60,29 @@ export async function findArticle(db: CommonQueryMethods, sees: { internal: bool
   return db.maybeOne(sql.type(articleRow)`select ${columns} from kb_articles article where id = ${id} and ${visibleTo(sees)}`)
 }
 
+/** The article to which a slug leads, one that it has or one that it had. */
+export async function findArticleBySlug(db: CommonQueryMethods, sees: { internal: boolean }, slug: string): Promise<ArticleRow | null> {
+  return db.maybeOne(sql.type(articleRow)`
+    select ${columns} from kb_articles article
+     where organization_id = bound_organization() and ${visibleTo(sees)}
+       and id = (select article_id from kb_article_slugs known where known.organization_id = bound_organization() and known.slug = ${slug})`)
+}
+
+/** Whether a slug leads to another article, or did. */
+export async function isSlugTaken(db: CommonQueryMethods, slug: string, articleId: string | null): Promise<boolean> {
+  return db.oneFirst(sql.type(z.object({ taken: z.boolean() }))`
+    select exists (select from kb_article_slugs
+                    where organization_id = bound_organization() and slug = ${slug} and article_id is distinct from ${articleId}::uuid) as taken`)
+}
+
 /** An article that nobody else changes until the transaction ends. */
 export async function lockArticle(db: CommonQueryMethods, id: string): Promise<ArticleRow | null> {
   return db.maybeOne(sql.type(articleRow)`select ${columns} from kb_articles article where id = ${id} for no key update`)
 }
 
-export type ArticleFields = Pick<ArticleRow, 'title' | 'content' | 'category_id' | 'is_internal' | 'is_published'>
+export type ArticleFields = Pick<ArticleRow, 'slug' | 'title' | 'content' | 'category_id' | 'is_internal' | 'is_published'>
 
-export async function insertArticle(db: CommonQueryMethods, article: ArticleFields & Pick<ArticleRow, 'slug' | 'author_id'>): Promise<ArticleRow> {
+export async function insertArticle(db: CommonQueryMethods, article: ArticleFields & Pick<ArticleRow, 'author_id'>): Promise<ArticleRow> {
   return db.one(sql.type(articleRow)`
     insert into kb_articles as article (organization_id, slug, title, content, category_id, is_internal, is_published, author_id, published_at)
     values (bound_organization(), ${article.slug}, ${article.title}, ${article.content}, ${article.category_id}::uuid, ${article.is_internal},
@@ -79,7 +94,7 @@ export async function insertArticle(db: CommonQueryMethods, article: ArticleFiel
 export async function updateArticle(db: CommonQueryMethods, id: string, article: ArticleFields): Promise<ArticleRow> {
   return db.one(sql.type(articleRow)`
     update kb_articles article
-       set title = ${article.title}, content = ${article.content}, category_id = ${article.category_id}::uuid, is_internal = ${article.is_internal},
+       set slug = ${article.slug}, title = ${article.title}, content = ${article.content}, category_id = ${article.category_id}::uuid, is_internal = ${article.is_internal},
            is_published = ${article.is_published}, version = version + 1, updated_at = now(),
            published_at = case when ${article.is_published} then case when is_published then published_at else now() end end
      where id = ${id} returning ${columns}`)

@@ -1,16 +1,12 @@
 import { z } from 'zod'
+import type { RagLink, SourceType } from './rag-links.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
-
-export const SOURCE_TYPES = ['kb', 'ticket'] as const
-export type SourceType = (typeof SOURCE_TYPES)[number]
 
 const source = z.object({
   title: z.string(),
   content: z.string(),
   visibility: z.enum(['public', 'internal']),
-  service: z.object({ id: z.string(), name: z.string() }).nullable(),
-  tags: z.array(z.string()),
 })
 /** What is indexed of an article or a solved ticket. */
 export type RagSource = z.infer<typeof source>
@@ -19,8 +15,7 @@ export type RagSource = z.infer<typeof source>
 export async function readRagSource(db: CommonQueryMethods, type: SourceType, id: string): Promise<RagSource | null> {
   if (type === 'kb') {
     return db.maybeOne(sql.type(source)`
-      select title, content, case when article.is_internal or coalesce(category.is_internal, false) then 'internal' else 'public' end as visibility,
-             null::jsonb as service, '{}'::text[] as tags
+      select title, content, case when article.is_internal or coalesce(category.is_internal, false) then 'internal' else 'public' end as visibility
         from kb_articles article left join kb_categories category on category.id = article.category_id
        where article.id = ${id} and is_published`)
   }
@@ -29,9 +24,7 @@ export async function readRagSource(db: CommonQueryMethods, type: SourceType, id
            concat_ws(E'\n\n', ticket.description, (
              select string_agg(comment.content, E'\n\n' order by comment.created_at) from comments comment
               where comment.ticket_id = ticket.id and not comment.is_internal and not comment.is_ai_generated)) as content,
-           'internal' as visibility,
-           (select jsonb_build_object('id', service.id, 'name', service.name) from services service where service.id = ticket.service_id) as service,
-           ticket.tags
+           'internal' as visibility
       from tickets ticket where ticket.id = ${id} and status in ('resolved', 'closed')`)
 }
 
@@ -42,19 +35,17 @@ export async function indexedHash(db: CommonQueryMethods, type: SourceType, id: 
   return row?.content_hash ?? null
 }
 
-/** Takes a source out of the index and the graph. */
+/** Takes a source out of the index and its edges out of the graph; what others link to it keeps its place until it comes back. */
 export async function removeRagDocument(db: CommonQueryMethods, type: SourceType, id: string): Promise<void> {
-  await db.query(sql.typeAlias('void')`delete from rag_documents where source_type = ${type} and source_id = ${id}`)
-  await db.query(sql.typeAlias('void')`delete from rag_nodes where node_type = ${type} and node_key = ${id}`)
-}
-
-/** An edge from the document's node to another. */
-export interface RagLink {
-  node_type: 'ticket' | 'kb' | 'service' | 'tag'
-  node_key: string
-  label: string
-  edge_type: 'relates_to' | 'belongs_service' | 'mentioned_tag' | 'solves'
-  weight: number
+  await db.query(sql.typeAlias('void')`
+    delete from rag_documents where organization_id = bound_organization() and source_type = ${type} and source_id = ${id}`)
+  await db.query(sql.typeAlias('void')`
+    delete from rag_edges using rag_nodes node
+     where rag_edges.organization_id = bound_organization() and node.organization_id = bound_organization()
+       and from_node = node.id and node_type = ${type} and node_key = ${id}`)
+  await db.query(sql.typeAlias('void')`
+    delete from rag_nodes node where organization_id = bound_organization() and node_type = ${type} and node_key = ${id}
+       and not exists (select from rag_edges edge where edge.organization_id = node.organization_id and edge.to_node = node.id)`)
 }
 
 export interface RagDocument {

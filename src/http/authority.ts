@@ -116,6 +116,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'GET /api/v1/ai/quality': STAFF,
   'GET /api/v1/ai/egress': KEEPERS,
   'GET /api/v1/tickets/:id/kb-suggestions': TENANTS,
+  'GET /api/v1/tickets/:id/similar': STAFF,
 
   'GET /api/v1/tickets/:id/sla': TENANTS,
   'GET /api/v1/ai/sla/predictions': STAFF,
@@ -148,6 +149,12 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'POST /api/v1/kb/articles/:id/publish': STAFF,
   'POST /api/v1/kb/articles/:id/unpublish': STAFF,
   'POST /api/v1/kb/suggestions/vote': TENANTS,
+  'GET /api/v1/kb/articles/by-slug/:slug': TENANTS,
+  'GET /api/v1/kb/articles/:id/feedback': STAFF,
+  'POST /api/v1/kb/articles/:id/feedback': TENANTS,
+  'GET /api/v1/rag/search': TENANTS,
+  'GET /api/v1/rag/tickets/:id/similar': STAFF,
+  'GET /api/v1/rag/tickets/:id/context': STAFF,
 
   'GET /api/v1/settings': STAFF,
   'PATCH /api/v1/settings': ['admin'],

@@ -40,6 +40,7 @@ import { jobRoutes } from './routes/jobs.ts'
 import { kbArticleChangeRoutes } from './routes/kb-article-changes.ts'
 import { kbArticleRoutes } from './routes/kb-articles.ts'
 import { kbCategoryRoutes } from './routes/kb-categories.ts'
+import { kbFeedbackRoutes } from './routes/kb-feedback.ts'
 import { kbVoteRoutes } from './routes/kb-votes.ts'
 import { machineFlowRoutes } from './routes/machine-flow.ts'
 import { metricsRoutes } from './routes/metrics.ts'
@@ -50,6 +51,7 @@ import { mailboxRoutes } from './routes/mailbox.ts'
 import { passwordRoutes } from './routes/passwords.ts'
 import { queueRoutes } from './routes/queues.ts'
 import { registrationRoutes } from './routes/registration.ts'
+import { ragRoutes } from './routes/rag.ts'
 import { replayRoutes } from './routes/replay.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { searchRoutes } from './routes/search.ts'
@@ -67,6 +69,7 @@ import { ticketMoveRoutes } from './routes/ticket-moves.ts'
 import { ticketRelationRoutes } from './routes/ticket-relations.ts'
 import { ticketRuleRoutes } from './routes/ticket-rules.ts'
 import { ticketTagRoutes } from './routes/ticket-tags.ts'
+import { ticketSimilarRoutes } from './routes/ticket-similar.ts'
 import { ticketRoutes } from './routes/tickets.ts'
 import { triageRoutes } from './routes/triage.ts'
 import { ticketViewRoutes } from './routes/ticket-views.ts'
@@ -185,6 +188,9 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     kbArticleRoutes,
     kbArticleChangeRoutes,
     kbVoteRoutes,
+    kbFeedbackRoutes,
+    ragRoutes,
+    ticketSimilarRoutes,
     jobRoutes,
     jobEnqueueRoutes,
     jobMoveRoutes,

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { indexedHash, readRagSource, removeRagDocument, replaceRagDocument, SOURCE_TYPES } from '#db/rag.ts'
-import type { RagLink, RagSource } from '#db/rag.ts'
+import { indexedHash, readRagSource, removeRagDocument, replaceRagDocument } from '#db/rag.ts'
+import type { RagSource } from '#db/rag.ts'
+import { readRagLinks, SOURCE_TYPES } from '#db/rag-links.ts'
+import type { RagLink } from '#db/rag-links.ts'
 import { articleIndex, solvedIndex } from '#kb/library.ts'
 import { passagesOf } from '#kb/passages.ts'
 import type { JobType, RunningJob } from './job-type.ts'
@@ -29,11 +31,14 @@ export const ragIndex: JobType<Payload> = {
     const { source_type, source_id } = job.payload
     const source = await job.read((db) => readRagSource(db, source_type, source_id))
     if (!source) return { kind: 'succeed', result: { removed: true }, writes: (tx) => removeRagDocument(tx, source_type, source_id) }
-    const content_hash = createHash('sha256').update(JSON.stringify(source)).digest()
+    const ownLinks = await job.read((db) => readRagLinks(db, source_type, source_id))
+    const content_hash = createHash('sha256')
+      .update(JSON.stringify([source, ownLinks]))
+      .digest()
     const before = await job.read((db) => indexedHash(db, source_type, source_id))
     if (before?.equals(content_hash)) return { kind: 'succeed', result: { unchanged: true } }
     const chunks = passagesOf(source.content, CHUNK_CHARS).slice(0, MAX_CHUNKS)
-    const links = [...ownLinks(source), ...(await relatedLinks(job, source))]
+    const links = [...ownLinks, ...without(ownLinks, await relatedLinks(job, source))]
     job.signal.throwIfAborted()
     const { title, visibility } = source
     return {
@@ -44,9 +49,10 @@ export const ragIndex: JobType<Payload> = {
   },
 }
 
-function ownLinks({ service, tags }: RagSource): RagLink[] {
-  const ofService: RagLink[] = service ? [{ node_type: 'service', node_key: service.id, label: service.name, edge_type: 'belongs_service', weight: 1 }] : []
-  return [...ofService, ...[...new Set(tags)].map((tag): RagLink => ({ node_type: 'tag', node_key: tag, label: tag, edge_type: 'mentioned_tag', weight: 1 }))]
+/** What somebody has linked needs no likeness to be related. */
+function without(own: readonly RagLink[], related: readonly RagLink[]): RagLink[] {
+  const known = new Set(own.map(({ node_type, node_key }) => `${node_type} ${node_key}`))
+  return related.filter(({ node_type, node_key }) => !known.has(`${node_type} ${node_key}`))
 }
 
 /** The nearest other articles and solved tickets, weighted by how like they are. */

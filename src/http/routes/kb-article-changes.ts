@@ -7,6 +7,7 @@ import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { etagOf, requireMatch } from '../etag.ts'
 import { articleEdit, articleSchema } from '../kb-shapes.ts'
+import { requireFreeSlug } from '../kb-slugs.ts'
 import { note } from '../note.ts'
 import { notFound } from '../refusal.ts'
 import { reindexArticles } from '../reindex.ts'
@@ -14,7 +15,7 @@ import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { noBody, uuidParams } from '../shapes.ts'
 
-const COMPARED = ['title', 'content', 'category_id', 'is_internal', 'is_published'] as const
+const COMPARED = ['slug', 'title', 'content', 'category_id', 'is_internal', 'is_published'] as const
 
 /** What is done to articles that are there; each change is held to the version that was read, and indexed anew. */
 export const kbArticleChangeRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
@@ -35,6 +36,7 @@ export const kbArticleChangeRoutes: FastifyPluginAsyncZod<RouteOptions> = async 
       const fields = { ...before, ...wanted }
       const changed = COMPARED.filter((name) => before[name] !== fields[name])
       if (changed.length === 0) return { article: before, queues: [] }
+      if (fields.slug !== before.slug) await requireFreeSlug(tx, fields.slug, id)
       const article = await updateArticle(tx, id, fields)
       await note(tx, request, { action, entity_type: 'kb_article', entity_id: id, details: { changed, version: article.version } })
       return { article, queues: await reindexArticles(tx, tenantOf(request).organization_id, [id]) }

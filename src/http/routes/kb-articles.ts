@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
-import { findArticle, findArticleVersion, insertArticle, listArticles, listArticleVersions } from '#db/kb-articles.ts'
+import { findArticle, findArticleBySlug, findArticleVersion, insertArticle, listArticles, listArticleVersions } from '#db/kb-articles.ts'
 import { inOrganization } from '#db/pool.ts'
 import { etagOf, isKnown } from '../etag.ts'
 import { once, sendCreated } from '../idempotency.ts'
-import { articleQuery, articleSchema, listedArticle, listedVersion, newArticle, versionParams, versionQuery, versionSchema } from '../kb-shapes.ts'
+import { articleQuery, articleSchema, listedArticle, listedVersion, newArticle, slug, versionParams, versionQuery, versionSchema } from '../kb-shapes.ts'
 import { note } from '../note.ts'
 import { pageOf, toPage } from '../paging.ts'
 import { notFound } from '../refusal.ts'
+import { requireFreeSlug } from '../kb-slugs.ts'
 import { reindexArticles } from '../reindex.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
@@ -53,7 +54,8 @@ export const kbArticleRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, 
     let queues: string[] = []
     const answer = await inOrganization(database.app, tenant.organization_id, (tx) =>
       once(tx, request, tenant, async () => {
-        const article = await insertArticle(tx, { ...request.body, slug: slugOf(request.body.title), author_id: tenant.user_id })
+        if (request.body.slug) await requireFreeSlug(tx, request.body.slug, null)
+        const article = await insertArticle(tx, { ...request.body, slug: request.body.slug ?? slugOf(request.body.title), author_id: tenant.user_id })
         const { id, title, is_internal, is_published } = article
         await note(tx, request, { action: 'kb_article.create', entity_type: 'kb_article', entity_id: id, details: { title, is_internal, is_published } })
         queues = await reindexArticles(tx, tenant.organization_id, [id])
@@ -82,6 +84,28 @@ export const kbArticleRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, 
       if (!article) throw notFound('article')
       reply.header('etag', etagOf(article))
       return isKnown(request, article) ? reply.code(304).send() : article
+    },
+  )
+
+  app.get(
+    '/kb/articles/by-slug/:slug',
+    {
+      schema: {
+        summary: 'The article of a slug; one that it had before redirects to the one that it has',
+        tags,
+        params: z.strictObject({ slug }),
+        response: { 200: articleSchema, 308: z.void() },
+      },
+    },
+    async (request, reply) => {
+      const tenant = tenantOf(request)
+      const article = await inOrganization(database.app, tenant.organization_id, (tx) =>
+        findArticleBySlug(tx, { internal: isStaff(tenant) }, request.params.slug),
+      )
+      if (!article) throw notFound('article')
+      if (article.slug !== request.params.slug) return reply.code(308).header('location', `/api/v1/kb/articles/by-slug/${article.slug}`).send()
+      reply.header('etag', etagOf(article))
+      return article
     },
   )
 

@@ -21,6 +21,7 @@ import type { TicketRow } from '#db/tickets.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
 import { notFound, refusal } from '../refusal.ts'
+import { reindexSolved } from '../reindex.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { listOf, uuidParams } from '../shapes.ts'
@@ -41,7 +42,7 @@ const REVERSED: Record<RelationType, RelationType> = {
   related: 'related',
 }
 
-export const ticketRelationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
+export const ticketRelationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
   const tags = ['tickets']
 
   app.get(
@@ -70,6 +71,7 @@ export const ticketRelationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (
     async (request, reply) => {
       const tenant = tenantOf(request)
       const { type, ticket_id: other_id } = request.body
+      let queues: string[] = []
       const answer = await inOrganization(database.app, tenant.organization_id, async (tx) => {
         const ticket = await findTicket(tx, viewerOf(tenant), request.params.id)
         if (!ticket) throw notFound('ticket')
@@ -78,9 +80,11 @@ export const ticketRelationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (
           if (!other || other.id === ticket.id) throw badOther(other ? 'is this ticket' : 'does not exist')
           const relation = await relate(tx, ticket, type, other, tenant.user_id)
           await noteBoth(tx, request, 'relation.create', ticket, relation)
+          queues = await reindexSolved(tx, tenant.organization_id, [ticket.id, other.id])
           return relation
         })
       })
+      notifier.notify(...queues)
       return sendCreated(reply, answer)
     },
   )
@@ -90,13 +94,15 @@ export const ticketRelationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (
     { schema: { summary: 'Part two tickets', tags, params: relationParams, response: { 204: z.void() } } },
     async (request, reply) => {
       const tenant = tenantOf(request)
-      await inOrganization(database.app, tenant.organization_id, async (tx) => {
+      const queues = await inOrganization(database.app, tenant.organization_id, async (tx) => {
         const ticket = await findTicket(tx, viewerOf(tenant), request.params.id)
         const relation = ticket && (await findRelation(tx, ticket.id, request.params.relation_id))
         if (!relation) throw notFound('relation')
         await deleteRelation(tx, relation.id)
         await noteBoth(tx, request, 'relation.delete', ticket, relation)
+        return reindexSolved(tx, tenant.organization_id, [ticket.id, relation.ticket.id])
       })
+      notifier.notify(...queues)
       return reply.code(204).send()
     },
   )

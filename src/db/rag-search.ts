@@ -1,0 +1,124 @@
+import { z } from 'zod'
+import { SOURCE_TYPES } from './rag-links.ts'
+import type { SourceType } from './rag-links.ts'
+import { sql } from './sql.ts'
+import type { CommonQueryMethods } from './pool.ts'
+
+/** Documents that are ranked at most, and those from which the graph is followed. */
+const RANKED_MAX = 200
+const SEEDS = 10
+/** What an edge of full weight hands on of a document's score. */
+const GRAPH_SHARE = 0.4
+
+const foundDocument = z.object({
+  document_id: z.string(),
+  source_type: z.enum(SOURCE_TYPES),
+  source_id: z.string(),
+  title: z.string(),
+  chunk_index: z.number(),
+  content: z.string(),
+  version: z.number().nullable(),
+  number: z.number().nullable(),
+  score: z.number(),
+  lexical_score: z.number(),
+  graph_score: z.number(),
+  linked_from: z.array(z.object({ title: z.string(), edge: z.string() })),
+})
+export type FoundDocument = z.infer<typeof foundDocument>
+
+/** What somebody may see of the index. */
+export interface RagViewer {
+  internal: boolean
+}
+
+/**
+ * Documents of the bound organisation that the viewer may see, by their words and by what the best of them are linked to,
+ * the best first; after a score and id where they are given. `words` are as one writes them to a search engine; without
+ * quotes or a minus any of them will do, and all of them count double.
+ */
+export async function searchRag(
+  db: CommonQueryMethods,
+  viewer: RagViewer,
+  asked: { words: string; source_type: SourceType | null },
+  page: { after: { score: number; id: string } | null; limit: number },
+): Promise<readonly FoundDocument[]> {
+  const isExact = /"|(^|\s)-\w|\bor\b/i.test(asked.words)
+  return db.any(sql.type(foundDocument)`
+    with query as materialized (
+      select websearch_to_tsquery('english', ${asked.words}) as strict,
+             case when ${isExact} then websearch_to_tsquery('english', ${asked.words})
+                  else replace(plainto_tsquery('english', ${asked.words})::text, ' & ', ' | ')::tsquery end as loose
+    ), found as materialized (
+      select found.document_id, found.chunk_index, found.rank * case when chunk.search_vector @@ strict then 2 else 1 end as rank
+        from query cross join lateral search_rag(loose, ${viewer.internal}, ${RANKED_MAX}) found
+        left join rag_chunks chunk on chunk.organization_id = bound_organization() and chunk.document_id = found.document_id and chunk.chunk_index = found.chunk_index
+       where numnode(loose) > 0
+    ), ${fused(viewer)}
+     where (${asked.source_type}::text is null or source_type = ${asked.source_type}::text)
+       and (${page.after?.score ?? null}::float8 is null or (-score, document_id) > (-${page.after?.score ?? null}::float8, ${page.after?.id ?? null}::uuid))
+     order by -score, document_id limit ${page.limit}`)
+}
+
+/** Documents that were found by other means, with what they are linked to, in the same form and under the same rules. */
+export async function rankRag(
+  db: CommonQueryMethods,
+  viewer: RagViewer,
+  hits: readonly { source_type: SourceType; source_id: string; relevance: number }[],
+  not: { source_type: SourceType; source_id: string },
+  limit: number,
+): Promise<readonly FoundDocument[]> {
+  return db.any(sql.type(foundDocument)`
+    with found as materialized (
+      select document.id as document_id, 0 as chunk_index, given.relevance as rank
+        from jsonb_to_recordset(${JSON.stringify(hits)}::jsonb) as given (source_type text, source_id uuid, relevance float8)
+        join rag_documents document on document.organization_id = bound_organization() and document.source_type = given.source_type and document.source_id = given.source_id
+       where rag_document_is_visible(document.organization_id, document.source_type, document.source_id, ${viewer.internal})
+      union all
+      -- The ticket itself is no answer, but what it is linked to may be.
+      select document.id, 0, coalesce((select max(relevance) from jsonb_to_recordset(${JSON.stringify(hits)}::jsonb) as given (relevance float8)), 1)
+        from rag_documents document
+       where document.organization_id = bound_organization() and document.source_type = ${not.source_type} and document.source_id = ${not.source_id}
+    ), ${fused(viewer)}
+     where not (source_type = ${not.source_type} and source_id = ${not.source_id}::uuid)
+     order by -score, document_id limit ${limit}`)
+}
+
+/** From `found` (document_id, chunk_index, rank) on: shares of the best rank, and what edges in either direction hand on of them. */
+const fused = (viewer: RagViewer) => sql.fragment`
+    lexical as materialized (
+      select document_id, chunk_index, (rank / nullif(max(rank) over (), 0))::float8 as share from found
+    ), seed as (
+      select lexical.document_id, share, document.title, node.id as node_id
+        from (select * from lexical order by share desc, document_id limit ${SEEDS}) lexical
+        join rag_documents document on document.organization_id = bound_organization() and document.id = lexical.document_id
+        join rag_nodes node on node.organization_id = bound_organization() and node.node_type = document.source_type and node.node_key = document.source_id::text
+    ), edge as (
+      select seed.document_id as seed_id, seed.title, seed.share, edge.edge_type, least(1, edge.weight) as weight, edge.to_node as node_id
+        from seed join rag_edges edge on edge.organization_id = bound_organization() and edge.from_node = seed.node_id
+      union all
+      select seed.document_id, seed.title, seed.share, edge.edge_type, least(1, edge.weight), edge.from_node
+        from seed join rag_edges edge on edge.organization_id = bound_organization() and edge.to_node = seed.node_id
+    ), linked as (
+      select document.id as document_id, least(1, sum(edge.share * edge.weight)) * ${GRAPH_SHARE} as graph,
+             jsonb_agg(jsonb_build_object('title', edge.title, 'edge', edge_type) order by edge.share * edge.weight desc) as linked_from
+        from edge
+        join rag_nodes node on node.organization_id = bound_organization() and node.id = edge.node_id and node.node_type in ('kb', 'ticket')
+        join rag_documents document on document.organization_id = bound_organization() and document.source_type = node.node_type and document.source_id::text = node.node_key
+       where document.id <> edge.seed_id
+         and rag_document_is_visible(document.organization_id, document.source_type, document.source_id, ${viewer.internal})
+       group by document.id
+    ), fused as (
+      select document_id, coalesce(lexical.chunk_index, 0) as chunk_index, coalesce(share, 0) as lexical_score, coalesce(graph, 0)::float8 as graph_score,
+             (coalesce(share, 0) + coalesce(graph, 0))::float8 as score, coalesce(linked_from, '[]') as linked_from
+        from lexical full join linked using (document_id)
+    )
+    select document_id, source_type, source_id, document.title, chunk_index, coalesce(chunk.content, '') as content,
+           (select version from kb_articles article where source_type = 'kb' and article.organization_id = bound_organization() and article.id = source_id) as version,
+           (select number from tickets ticket where source_type = 'ticket' and ticket.organization_id = bound_organization() and ticket.id = source_id) as number,
+           score, lexical_score, graph_score, linked_from
+      from fused
+      join rag_documents document on document.organization_id = bound_organization() and document.id = document_id
+      left join lateral (
+        select content from rag_chunks passage
+         where passage.organization_id = bound_organization() and passage.document_id = fused.document_id and passage.chunk_index = fused.chunk_index
+      ) chunk on true`
