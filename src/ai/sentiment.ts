@@ -29,12 +29,22 @@ const MAX_EXCLAMATIONS = 3
 /** Squared sum at which the score reaches about 0.7. */
 const DAMPING = 15
 
-/** In support these words name what is broken, not how somebody feels; silencing them won 1.2 points on held-out posts. */
+/** In support these words name what is broken or wanted, not how somebody feels; silencing them won 1.2 points on held-out posts, the second line 0.3 more. */
 const QUIET = new Set(
-  'problem problems error errors fail fails failed failing failure bug bugs issue issues please want like likes matter matters wrong drop dropped block blocked kill killed stop stopped cancel cancelled number share shared clear solve solved solution solutions no worry'.split(
-    ' ',
-  ),
+  [
+    'problem problems error errors fail fails failed failing failure bug bugs issue issues please want like likes matter matters wrong drop dropped block blocked kill killed stop stopped cancel cancelled number share shared clear solve solved solution solutions no worry',
+    'dear kind kindly help helps helping care accept accepts accepted active allow approved approval grant grants granted increase increased extend extends ensure join free responsible responsibility importance important asset assets authority privileged appropriate opportunity opportunities',
+  ].flatMap((words) => words.split(' ')),
 )
+
+/** How letters begin and end, whatever is felt: without these a desk's tickets would read as happy for their good manners. */
+const FORMULAS = /\b(?:best|kind|warm|kindest|many) (?:regards|wishes|thanks)\b|\bthank(?:s| you) in advance\b/giu
+const SALUTATION = /^\s*(?:re:?\s+)*(?:hi|hello|dear|good (?:morning|afternoon|day)|greetings)\b/iu
+const CLOSING = /\b(?:thanks|thank you|thank|regards|cheers|sincerely)\b(?: in advance| and| so much| very much)?[,.! ]*(?:[\p{L}.,'-]+\s*){0,6}[!.]*\s*$/iu
+const SARCASM = /\bthank(?:s| you) for nothing\b/giu
+/** A shorter text may be nothing but its thanks. */
+const CLOSING_AFTER_WORDS = 8
+
 /** What annoyed customers write and the lexicon does not know or knows as mild; with the exclamation marks another point. */
 const SUPPORT: Readonly<Record<string, number>> = {
   unacceptable: -3,
@@ -71,8 +81,7 @@ export function sentimentOf(text: string): Sentiment {
 
 function weigh(text: string): { sum: number; words: Sentiment['words'] } {
   const tokens =
-    text
-      .slice(0, MAX_CHARS)
+    withoutFormulas(text.slice(0, MAX_CHARS))
       .toLowerCase()
       .replaceAll('’', "'")
       .match(/[\p{L}']+|!+|[:;]-?[)(]/gu) ?? []
@@ -89,6 +98,12 @@ function weigh(text: string): { sum: number; words: Sentiment['words'] } {
     sum += weight
   }
   return { sum: sum * (1 + EXCLAMATION_FACTOR * Math.min(exclamations, MAX_EXCLAMATIONS)), words }
+}
+
+function withoutFormulas(text: string): string {
+  const body = text.replace(SALUTATION, ' ').replaceAll(FORMULAS, ' ').replaceAll(SARCASM, ' awful ')
+  const said = body.replace(CLOSING, ' ')
+  return said.trim().split(/\s+/).length >= CLOSING_AFTER_WORDS ? said : body
 }
 
 function weightOf(token: string): number {

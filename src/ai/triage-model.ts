@@ -15,6 +15,11 @@ const GROWTH_ROWS = 5
 /** Fewer chosen priorities than this say nothing about the next one. */
 const MIN_PRIORITY_ROWS = 20
 
+/** From this many tickets on their likeness is measured, on a sample of them. */
+const MIN_SIMILAR_ROWS = 30
+const SIMILAR_SAMPLE = 100
+const ODD_SHARE = 0.05
+
 const KIND = 'triage-linear-1'
 
 /** What one organisation's tickets have taught. A field that cannot be told apart yet has no classifier. */
@@ -24,6 +29,8 @@ export interface TriageModel {
   category: TextClassifier | null
   priority: TextClassifier | null
   neighbours: Neighbours<LabelledTicket>
+  /** How like its nearest a ticket of this organisation is, all but the oddest; null where too few tell. */
+  leastSimilarity: number | null
 }
 
 const cache = new OrganizationCache<TriageModel>()
@@ -48,18 +55,31 @@ export async function learnTriageModel(reader: Reader): Promise<TriageModel> {
   const seeds = services.map(({ name, description }): Example => ({ text: `${name}\n${description}`, label: name, seed: true }))
   const categories = [...seeds, ...tickets.map((ticket): Example => ({ text: textOf(ticket), label: ticket.service }))]
   const priorities = tickets.flatMap((ticket): Example[] => (ticket.priority ? [{ text: textOf(ticket), label: ticket.priority }] : []))
+  const neighbours = await Neighbours.learn(tickets, textOf)
   return {
     id: `${KIND}@${fingerprint(tickets, services)}`,
     rows: tickets.length,
     category: services.length > 1 ? await TextClassifier.learn(categories) : null,
     priority: priorities.length >= MIN_PRIORITY_ROWS && differ(priorities) ? await TextClassifier.learn(priorities) : null,
-    neighbours: await Neighbours.learn(tickets, textOf),
+    neighbours,
+    leastSimilarity: leastSimilarity(tickets, neighbours),
   }
 }
 
 /** The text of a ticket as the models read it. */
 export function textOf({ subject, description }: { subject: string; description: string }): string {
   return `${subject}\n${description}`
+}
+
+/** Below this a ticket is unlike all others: one in twenty of the organisation's own is, and three of four of another trade's. */
+function leastSimilarity(tickets: readonly LabelledTicket[], neighbours: Neighbours<LabelledTicket>): number | null {
+  if (tickets.length < MIN_SIMILAR_ROWS) return null
+  const step = Math.max(1, Math.floor(tickets.length / SIMILAR_SAMPLE))
+  const nearest = tickets
+    .filter((_, index) => index % step === 0)
+    .map((ticket) => neighbours.nearest(textOf(ticket), 1, ({ id }) => id !== ticket.id)[0]?.similarity ?? 0)
+    .toSorted((a, b) => a - b)
+  return nearest[Math.floor(nearest.length * ODD_SHARE)]!
 }
 
 function serves(kept: Freshness, now: Freshness): boolean {

@@ -23,9 +23,11 @@ const SHOWN = 5
 /** What the model says of a ticket, with the reasons. Pure, so that a second run gives the same row. */
 export function triage(model: TriageModel, ticket: TicketText): TriageFinding {
   const text = textOf(ticket)
-  const category = decide(model.category, text)
-  const priority = decide(model.priority, text)
-  const near = model.neighbours.nearest(text, NEIGHBOURS, ({ id }) => id !== ticket.id).filter(({ similarity }) => similarity >= MIN_SIMILARITY)
+  const nearest = model.neighbours.nearest(text, NEIGHBOURS, ({ id }) => id !== ticket.id)
+  const isOdd = model.leastSimilarity !== null && (nearest[0]?.similarity ?? 0) < model.leastSimilarity
+  const category = decide(model.category, text, isOdd)
+  const priority = decide(model.priority, text, isOdd)
+  const near = nearest.filter(({ similarity }) => similarity >= MIN_SIMILARITY)
   const tags = vote(near, ({ tags }) => tags, TAG_SHARE).slice(0, MAX_TAGS)
   const assignee = vote(near, ({ assigned_to }) => (assigned_to ? [assigned_to] : []), ASSIGNEE_SHARE)[0]
   const known = [category.confidence, priority.confidence].filter((confidence) => confidence !== null)
@@ -61,16 +63,17 @@ interface Decision {
 }
 
 /** The surest label, or none: then the explanation says why, and what came nearest. */
-function decide(classifier: TextClassifier | null, text: string): Decision {
+function decide(classifier: TextClassifier | null, text: string, isOdd: boolean): Decision {
   if (!classifier) return { label: null, confidence: null, explanation: { reason: 'nothing to tell apart yet' } }
   const ranked = classifier.rank(text)
   const best = ranked[0]
   if (!best) return { label: null, confidence: null, explanation: { reason: 'no word of the ticket is known' } }
   const candidates = ranked.slice(0, 3).map(({ label, confidence }: Ranked) => ({ label, confidence: round(confidence) }))
   const floor = Math.max(FLOOR, TIMES_CHANCE / classifier.labels.length)
-  const sure = classifier.isFamiliar(text) ? best.confidence : Math.min(best.confidence, classifier.foreignAccuracy)
+  const isFamiliar = !isOdd && classifier.isFamiliar(text)
+  const sure = isFamiliar ? best.confidence : Math.min(best.confidence, classifier.foreignAccuracy)
   const abstain = (reason: string) => ({ label: null, confidence: sure, explanation: { reason, floor: round(floor), candidates } })
-  if (!classifier.isFamiliar(text)) return abstain('unlike what was learned from')
+  if (!isFamiliar) return abstain('unlike what was learned from')
   if (sure < floor) return abstain('not sure enough')
   const words = classifier.evidence(text, best.label, SHOWN).map((one) => ({ ...one, weight: round(one.weight) }))
   return { label: best.label, confidence: best.confidence, explanation: { words, candidates, measured: classifier.measured } }

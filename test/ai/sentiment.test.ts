@@ -25,3 +25,11 @@ test('a confidence is a share of three: above a third, below one', () => {
     assert.ok(confidence > 1 / 3 && confidence < 1, text)
   }
 })
+
+test('good manners are no mood: how a letter begins and ends says nothing', () => {
+  const request = 'Dear team, the printer on floor 4 prints blank pages since Monday, please help.'
+  assert.equal(sentimentOf(request).label, 'neutral')
+  assert.equal(sentimentOf(`${request}\nThank you in advance and best regards,\nKim Lee`).label, 'neutral')
+  assert.equal(sentimentOf('Thank you, it works now!').label, 'positive')
+  assert.equal(sentimentOf('Thanks for nothing, the worst support ever.').label, 'negative')
+})

@@ -152,3 +152,23 @@ test('in apply mode a new ticket takes the category over, with an audit row', as
   assert.deepEqual(row, { name: 'Bicycle repair', version: 2 })
   assert.equal((await database.owner('select id from audit_log where entity_id = $1', [ticket])).length, 1)
 })
+
+test('a ticket that is like none of the organisation is left to a person, however sure the shares look', async () => {
+  const tenant = await newTenant(database)
+  for (const [service, subjects] of Object.entries(SUBJECTS)) {
+    const id = await newService(database, tenant, service)
+    for (const subject of subjects) {
+      for (const ending of ['again', 'since Monday', 'after the winter']) {
+        await newTicket(database, tenant, { subject: `${subject} ${ending}`, service_id: id, status: 'resolved' })
+      }
+    }
+  }
+  const foreign = await newTicket(database, tenant, {
+    subject: 'wants to access delivery',
+    description: 'hi team please add the employee to the mailing list of the programme, regards lead analyst',
+  })
+  await runJob(database, triageTicket, tenant.id, { ticket_id: foreign })
+  const row = await triageRow(foreign)
+  assert.equal(row['suggested_category'], null)
+  assert.equal((row['explanation'] as { category: { reason: string } }).category.reason, 'unlike what was learned from')
+})
