@@ -16,8 +16,8 @@ const LOWEST = 0.02
 const HIGHEST = 2
 const STEPS = 40
 
-/** The temperature under which the held-out labels are most likely, on a grid of equal ratios. */
-export function fitTemperature(heldOut: readonly HeldOut[]): number {
+/** The temperature under which the held-out labels are most likely, on a grid of equal ratios, and how unlikely they are then. */
+export function fitTemperature(heldOut: readonly HeldOut[]): { temperature: number; loss: number } {
   let best = { temperature: 1, loss: Number.POSITIVE_INFINITY }
   for (let step = 0; step <= STEPS; step += 1) {
     const temperature = LOWEST * (HIGHEST / LOWEST) ** (step / STEPS)
@@ -25,7 +25,7 @@ export function fitTemperature(heldOut: readonly HeldOut[]): number {
     for (const { margins, truth } of heldOut) loss -= truth < 0 ? 0 : Math.log(Math.max(shares(margins, temperature)[truth]!, 1e-9))
     if (loss < best.loss) best = { temperature, loss }
   }
-  return best.temperature
+  return best
 }
 
 /** One judged answer: how sure the model was, and whether it was right. */

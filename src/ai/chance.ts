@@ -8,3 +8,12 @@ export function generator(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
   }
 }
+
+export function shuffle(order: Int32Array, chance: () => number, length = order.length): void {
+  for (let last = length - 1; last > 0; last -= 1) {
+    const other = Math.floor(chance() * (last + 1))
+    const kept = order[last]!
+    order[last] = order[other]!
+    order[other] = kept
+  }
+}

@@ -1,5 +1,5 @@
 import { TextClassifier } from './classifier.ts'
-import type { Example } from './classifier.ts'
+import type { Example } from './learning.ts'
 import { auroc, quantile, scoreAnswers } from './measures.ts'
 import type { Answer } from './measures.ts'
 import { sentimentOf } from './sentiment.ts'

@@ -1,15 +1,20 @@
+import { stemmer } from 'stemmer'
+
 /** Beyond this a text adds cost, not meaning. */
 const MAX_CHARS = 6_000
-const MIN_GRAM = 2
+const MIN_GRAM = 3
 const MAX_GRAM = 5
-const FNV_OFFSET = 0x811c9dc5
 const FNV_PRIME = 0x01000193
-const WORD_SEED = 0x57
-const CHAR_SEED = 0x43
+/** Seeds that differ in all bits: where they differ in one character's, "card" as a word would be "ward" as an n-gram. */
+const WORD_SEED = 0x811c9dc5
+const CHAR_SEED = 0x1b873593
+/** Stems that are kept so that a word is stemmed once; emptied when full. */
+const MAX_STEMS = 50_000
 
-/** Counts of hashed terms: words and pairs of words in one block, character n-grams within words in the other. */
+/** Counts of hashed terms: the stems of words, pairs of neighbouring stems, and character n-grams within words. */
 export interface TermCounts {
-  words: Map<number, number>
+  stems: Map<number, number>
+  pairs: Map<number, number>
   chars: Map<number, number>
 }
 
@@ -24,20 +29,34 @@ export function wordsOf(text: string): string[] {
   )
 }
 
+const stems = new Map<string, string>()
+
+/** What the forms of a word have in common. */
+export function stemOf(word: string): string {
+  const known = stems.get(word)
+  if (known !== undefined) return known
+  if (stems.size >= MAX_STEMS) stems.clear()
+  const stem = stemmer(word)
+  stems.set(word, stem)
+  return stem
+}
+
 export function countTerms(text: string): TermCounts {
-  const words = wordsOf(text)
-  const counts: TermCounts = { words: new Map(), chars: new Map() }
-  for (const [index, word] of words.entries()) {
-    add(counts.words, wordHash(word))
-    if (index > 0) add(counts.words, wordHash(`${words[index - 1]} ${word}`))
+  const counts: TermCounts = { stems: new Map(), pairs: new Map(), chars: new Map() }
+  let before: string | null = null
+  for (const word of wordsOf(text)) {
+    const stem = stemOf(word)
+    add(counts.stems, wordHash(stem))
+    if (before !== null) add(counts.pairs, wordHash(`${before} ${stem}`))
+    before = stem
     countGrams(` ${word} `, counts.chars)
   }
   return counts
 }
 
-/** The id under which a word, or two words with a space between them, is counted. */
+/** The id under which a stem, or two stems with a space between them, is counted. */
 export function wordHash(words: string): number {
-  let hash = FNV_OFFSET ^ WORD_SEED
+  let hash = WORD_SEED
   for (let index = 0; index < words.length; index += 1) hash = Math.imul(hash ^ words.charCodeAt(index), FNV_PRIME)
   return hash >>> 0
 }
@@ -45,7 +64,7 @@ export function wordHash(words: string): number {
 /** Every n-gram's hash grows out of the shorter one's, so that no substring is made. */
 function countGrams(padded: string, into: Map<number, number>): void {
   for (let start = 0; start < padded.length; start += 1) {
-    let hash = FNV_OFFSET ^ CHAR_SEED
+    let hash = CHAR_SEED
     const end = Math.min(padded.length, start + MAX_GRAM)
     for (let index = start; index < end; index += 1) {
       hash = Math.imul(hash ^ padded.charCodeAt(index), FNV_PRIME)

@@ -1,99 +1,109 @@
-import type { Breather } from './breather.ts'
-import type { SparseVector } from './vectorizer.ts'
+import { generator, shuffle } from './chance.ts'
+import { rowAt, rowCount } from './sparse.ts'
+import type { SparseRows, SparseVector } from './sparse.ts'
 
 /** Of 0.5, 1, 2 and 4 the one with the best accuracy on held-out rows from 500 labelled tickets on. */
 const COST = 1
 const MAX_EPOCHS = 30
 const TOLERANCE = 0.1
+/** A row that lies this far on the safe side is not looked at again: it makes a label of 77 four times as quick. */
+const SAFE = 0.3
+const SEED = 42
+/** How much a label's mean text adds to its weights, and how many rows of a label halve that: the mean is right early, the machine late. */
+const MEAN_WEIGHT = 2
+const MEAN_HALF_ROWS = 20
 
-/** One row of weights per label over the same columns, the last column being the constant term. */
+/** For each column the weights of all labels, one behind the other; the last column is the constant term. */
 export interface LinearModel {
-  labels: string[]
-  weights: Float32Array[]
+  labels: number
+  weights: Float32Array
 }
 
 /**
  * Learns one linear support-vector machine per label against all others, by dual coordinate descent with the squared
- * hinge loss (Hsieh et al. 2008). Deterministic: the order of the steps comes from a fixed seed.
+ * hinge loss (Hsieh et al. 2008), and adds the labels' mean texts. Deterministic: the order of the steps comes from a fixed seed.
+ *
+ * @param labelOf the label of each row, a number from 0 to `labels` - 1
  */
-export async function learnLinear(
-  vectors: readonly SparseVector[],
-  labelOf: readonly string[],
-  size: number,
-  breather: Breather,
-  signal?: AbortSignal,
-): Promise<LinearModel> {
-  const labels = [...new Set(labelOf)].toSorted()
-  const weights: Float32Array[] = []
-  for (const label of labels) weights.push(await separate(vectors, (row) => labelOf[row] === label, size, breather, signal))
+export function learnLinear(rows: SparseRows, labelOf: Int32Array, labels: number): LinearModel {
+  const weights = new Float32Array((rows.size + 1) * labels)
+  const squares = squaredLengths(rows)
+  for (let label = 0; label < labels; label += 1) {
+    const own = separate(rows, labelOf, label, squares)
+    addMean(own, rows, labelOf, label)
+    for (let column = 0; column <= rows.size; column += 1) weights[column * labels + label] = own[column]!
+  }
   return { labels, weights }
 }
 
 /** How far on its side of each label's boundary the text lies. */
-export function marginsOf(model: LinearModel, vector: SparseVector): number[] {
-  return model.weights.map((weights) => product(weights, vector))
+export function marginsOf({ labels, weights }: LinearModel, { columns, weights: values }: SparseVector): Float64Array {
+  const margins = new Float64Array(labels)
+  const constant = weights.length - labels
+  for (let label = 0; label < labels; label += 1) margins[label] = weights[constant + label]!
+  for (let index = 0; index < columns.length; index += 1) {
+    const at = columns[index]! * labels
+    const value = values[index]!
+    for (let label = 0; label < labels; label += 1) margins[label]! += value * weights[at + label]!
+  }
+  return margins
 }
 
-async function separate(
-  vectors: readonly SparseVector[],
-  isOfLabel: (row: number) => boolean,
-  size: number,
-  breather: Breather,
-  signal?: AbortSignal,
-): Promise<Float32Array> {
+function squaredLengths(rows: SparseRows): Float64Array {
+  const squares = new Float64Array(rowCount(rows))
+  for (let row = 0; row < squares.length; row += 1) squares[row] = rowAt(rows, row).weights.reduce((sum, weight) => sum + weight * weight, 1)
+  return squares
+}
+
+function separate({ starts, columns, weights: values, size }: SparseRows, labelOf: Int32Array, label: number, squares: Float64Array): Float32Array {
   const weights = new Float32Array(size + 1)
-  const alpha = new Float64Array(vectors.length)
-  const order = Int32Array.from(vectors.keys())
-  const chance = generator(42)
+  const alpha = new Float64Array(labelOf.length)
+  const order = Int32Array.from(labelOf.keys())
+  const chance = generator(SEED)
   const diagonal = 1 / (2 * COST)
-  const squares = vectors.map(({ weights }) => weights.reduce((sum, weight) => sum + weight * weight, 1) + diagonal)
+  let active = order.length
   for (let epoch = 0; epoch < MAX_EPOCHS; epoch += 1) {
-    shuffle(order, chance)
+    shuffle(order, chance, active)
     let worst = 0
-    for (const row of order) {
-      const sign = isOfLabel(row) ? 1 : -1
-      const gradient = sign * product(weights, vectors[row]!) - 1 + diagonal * alpha[row]!
+    for (let place = 0; place < active; place += 1) {
+      const row = order[place]!
+      const sign = labelOf[row] === label ? 1 : -1
+      const end = starts[row + 1]!
+      let margin = weights[size]!
+      for (let index = starts[row]!; index < end; index += 1) margin += weights[columns[index]!]! * values[index]!
+      const gradient = sign * margin - 1 + diagonal * alpha[row]!
+      if (alpha[row] === 0 && gradient > SAFE && epoch > 0) {
+        active -= 1
+        order[place] = order[active]!
+        order[active] = row
+        place -= 1
+        continue
+      }
       const projected = alpha[row] === 0 ? Math.min(gradient, 0) : gradient
       worst = Math.max(worst, Math.abs(projected))
-      if (Math.abs(projected) > 1e-8) {
-        const before = alpha[row]!
-        alpha[row] = Math.max(before - gradient / squares[row]!, 0)
-        addTo(weights, vectors[row]!, (alpha[row] - before) * sign)
-      }
-      if ((row & 31) === 0 && breather.due) await breather.pause(signal)
+      if (Math.abs(projected) < 1e-8) continue
+      const before = alpha[row]!
+      alpha[row] = Math.max(before - gradient / (squares[row]! + diagonal), 0)
+      const step = (alpha[row] - before) * sign
+      for (let index = starts[row]!; index < end; index += 1) weights[columns[index]!]! += step * values[index]!
+      weights[size]! += step
     }
     if (worst < TOLERANCE) break
   }
   return weights
 }
 
-function product(weights: Float32Array, { columns, weights: values }: SparseVector): number {
-  let sum = weights.at(-1)!
-  for (let index = 0; index < columns.length; index += 1) sum += weights[columns[index]!]! * values[index]!
-  return sum
-}
-
-function addTo(weights: Float32Array, { columns, weights: values }: SparseVector, factor: number): void {
-  for (let index = 0; index < columns.length; index += 1) weights[columns[index]!]! += factor * values[index]!
-  weights[weights.length - 1]! += factor
-}
-
-/** Numbers from 0 to 1 that repeat from a seed (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+/** The mean of the label's rows at length one, weighing less the more of them there are. */
+function addMean(weights: Float32Array, { starts, columns, weights: values, size }: SparseRows, labelOf: Int32Array, label: number): void {
+  const mean = new Float32Array(size)
+  let count = 0
+  for (let row = 0; row < labelOf.length; row += 1) {
+    if (labelOf[row] !== label) continue
+    count += 1
+    for (let index = starts[row]!; index < starts[row + 1]!; index += 1) mean[columns[index]!]! += values[index]!
   }
-}
-
-function shuffle(order: Int32Array, chance: () => number): void {
-  for (let last = order.length - 1; last > 0; last -= 1) {
-    const other = Math.floor(chance() * (last + 1))
-    const kept = order[last]!
-    order[last] = order[other]!
-    order[other] = kept
-  }
+  let squares = 0
+  for (const value of mean) squares += value * value
+  const factor = (MEAN_WEIGHT * MEAN_HALF_ROWS) / (MEAN_HALF_ROWS + count) / (Math.sqrt(squares) || 1)
+  for (let column = 0; column < size; column += 1) weights[column]! += factor * mean[column]!
 }

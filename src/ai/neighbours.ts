@@ -25,18 +25,18 @@ export class Neighbours<Item> {
 
   static async learn<Item>(items: readonly Item[], textOf: (item: Item) => string, signal?: AbortSignal): Promise<Neighbours<Item>> {
     const breather = new Breather()
-    const { vectorizer, vectors } = await Vectorizer.learn(items.map(textOf), breather, signal)
+    const { vectorizer, rows: texts } = Vectorizer.learn(items.map(textOf))
     const starts = new Int32Array(vectorizer.size + 1)
-    for (const { columns } of vectors) for (const column of columns) starts[column + 1]! += 1
+    for (const column of texts.columns) starts[column + 1]! += 1
     for (let column = 0; column < vectorizer.size; column += 1) starts[column + 1]! += starts[column]!
     const rows = new Int32Array(starts.at(-1)!)
     const weights = new Float32Array(rows.length)
     const next = starts.slice()
-    for (const [row, vector] of vectors.entries()) {
-      for (let index = 0; index < vector.columns.length; index += 1) {
-        const at = next[vector.columns[index]!]!++
+    for (let row = 0; row < items.length; row += 1) {
+      for (let index = texts.starts[row]!; index < texts.starts[row + 1]!; index += 1) {
+        const at = next[texts.columns[index]!]!++
         rows[at] = row
-        weights[at] = vector.weights[index]!
+        weights[at] = texts.weights[index]!
       }
       if (breather.due) await breather.pause(signal)
     }

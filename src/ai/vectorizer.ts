@@ -1,92 +1,161 @@
-import { countTerms, wordHash } from './features.ts'
+import { countTerms, stemOf, wordHash } from './features.ts'
 import type { TermCounts } from './features.ts'
-import type { Breather } from './breather.ts'
+import { Growing } from './sparse.ts'
+import type { SparseRows, SparseVector } from './sparse.ts'
 
-/** A text as weights of the vocabulary's columns; columns it does not have are zero. */
-export interface SparseVector {
-  columns: Int32Array
-  weights: Float32Array
+/** Up to this many texts every term is a column; above, those that two texts share: a tenth of the columns, the same figures. */
+const SMALL = 5_000
+/** Length of the block of words and of the block of character n-grams, so that the many n-grams do not drown the words. */
+const WORDS_LENGTH = 0.8
+const CHARS_LENGTH = 0.6
+
+/** A vocabulary as it is kept: a column's term is its place here. The stems come first. */
+export interface Vocabulary {
+  /** The hashes of the terms. */
+  terms: Uint32Array
+  idf: Float32Array
+  stems: number
+  texts: number
 }
 
-/** TF-IDF over words, pairs of words and character n-grams, learned from one set of texts. */
+/** TF-IDF over stems, pairs of stems and character n-grams, learned from one set of texts. */
 export class Vectorizer {
+  readonly vocabulary: Vocabulary
   readonly #columns: ReadonlyMap<number, number>
-  readonly #idf: Float32Array
   /** What a term weighs that no text has. */
   readonly #unknown: number
 
-  private constructor(columns: ReadonlyMap<number, number>, idf: Float32Array, texts: number) {
+  constructor(vocabulary: Vocabulary) {
+    this.vocabulary = vocabulary
+    const columns = new Map<number, number>()
+    for (let column = 0; column < vocabulary.terms.length; column += 1) columns.set(vocabulary.terms[column]!, column)
     this.#columns = columns
-    this.#idf = idf
-    this.#unknown = Math.log(1 + texts) + 1
+    this.#unknown = Math.log(1 + vocabulary.texts) + 1
   }
 
   get size(): number {
-    return this.#idf.length
+    return this.vocabulary.terms.length
   }
 
-  /** Learns the columns: every term of a small set; in a larger one those that two texts share, which halves the size and changes no measured figure. */
-  static async learn(texts: readonly string[], breather: Breather, signal?: AbortSignal): Promise<{ vectorizer: Vectorizer; vectors: SparseVector[] }> {
-    const counted: TermCounts[] = []
-    const frequency = new Map<number, number>()
-    for (const text of texts) {
-      const counts = countTerms(text)
-      counted.push(counts)
-      for (const block of [counts.words, counts.chars]) for (const id of block.keys()) frequency.set(id, (frequency.get(id) ?? 0) + 1)
-      if (breather.due) await breather.pause(signal)
-    }
-    const least = texts.length > 200 ? 2 : 1
-    const columns = new Map<number, number>()
-    for (const [id, texts] of frequency) if (texts >= least) columns.set(id, columns.size)
-    const idf = new Float32Array(columns.size)
-    for (const [id, column] of columns) idf[column] = Math.log((1 + texts.length) / (1 + frequency.get(id)!)) + 1
-    const vectorizer = new Vectorizer(columns, idf, texts.length)
-    const vectors: SparseVector[] = []
-    for (const counts of counted) {
-      vectors.push(vectorizer.#vector(counts))
-      if (breather.due) await breather.pause(signal)
-    }
-    return { vectorizer, vectors }
+  static learn(texts: readonly string[]): { vectorizer: Vectorizer; rows: SparseRows } {
+    const counted = new Counted(texts)
+    const vectorizer = new Vectorizer(vocabularyOf(counted, texts.length))
+    return { vectorizer, rows: counted.weighed(vectorizer) }
   }
 
   /** @param counting `known`: as if the text had only terms of the vocabulary; `all`: terms that it lacks make the rest weigh less */
   vector(text: string, counting: 'known' | 'all' = 'known'): SparseVector {
-    return this.#vector(countTerms(text), counting === 'all')
+    const { stems, pairs, chars } = countTerms(text)
+    const columns = new Growing(new Int32Array(256))
+    const weights = new Growing(new Float32Array(256))
+    for (const [blocks, length] of [
+      [[stems, pairs], WORDS_LENGTH],
+      [[chars], CHARS_LENGTH],
+    ] as const) {
+      let squares = 0
+      const from = weights.length
+      for (const block of blocks) {
+        for (const [term, count] of block) {
+          const column = this.#columns.get(term)
+          if (column === undefined && counting === 'known') continue
+          const weight = (1 + Math.log(count)) * (column === undefined ? this.#unknown : this.vocabulary.idf[column]!)
+          squares += weight * weight
+          if (column === undefined) continue
+          columns.push(column)
+          weights.push(weight)
+        }
+      }
+      scale(weights.view(), from, length / (Math.sqrt(squares) || 1))
+    }
+    return { columns: columns.view(), weights: weights.view() }
   }
 
-  /** The column of a word or a pair of words, or undefined where the vocabulary lacks it. */
+  /** The column of a term, by its hash. */
+  column(term: number): number | undefined {
+    return this.#columns.get(term)
+  }
+
+  /** The column of a word or of two words, or undefined where the vocabulary lacks it. */
   columnOf(words: string): number | undefined {
-    return this.#columns.get(wordHash(words))
+    return this.#columns.get(wordHash(words.split(' ').map(stemOf).join(' ')))
+  }
+}
+
+function scale(weights: Float32Array, from: number, factor: number): void {
+  for (let index = from; index < weights.length; index += 1) weights[index]! *= factor
+}
+
+/** The counted terms of many texts, packed: a Map for each text would take ten times the room. */
+class Counted {
+  readonly #terms = new Growing(new Uint32Array(65_536))
+  readonly #counts = new Growing(new Float32Array(65_536))
+  /** Where each text's stems, pairs and n-grams begin. */
+  readonly #starts = new Growing(new Int32Array(4_096))
+  /** How many texts have a term; the stems apart. */
+  readonly stems = new Map<number, number>()
+  readonly others = new Map<number, number>()
+
+  constructor(texts: readonly string[]) {
+    for (const text of texts) this.#add(countTerms(text))
   }
 
-  #vector({ words, chars }: TermCounts, withUnknown = false): SparseVector {
-    const blocks = [this.#block(words, withUnknown), this.#block(chars, withUnknown)]
-    const length = blocks.reduce((sum, { known }) => sum + known.length, 0)
-    const columns = new Int32Array(length)
-    const weights = new Float32Array(length)
-    let at = 0
-    for (const { known, squares } of blocks) {
-      // Each block has length √½, so that the many n-grams do not drown the words, and the whole has length 1.
-      const norm = Math.sqrt(2 * squares) || 1
-      for (const [column, weight] of known) {
-        columns[at] = column
-        weights[at] = weight / norm
-        at += 1
+  #add({ stems, pairs, chars }: TermCounts): void {
+    for (const block of [stems, pairs, chars]) {
+      this.#starts.push(this.#terms.length)
+      const frequency = block === stems ? this.stems : this.others
+      for (const [term, count] of block) {
+        this.#terms.push(term)
+        this.#counts.push(count)
+        frequency.set(term, (frequency.get(term) ?? 0) + 1)
       }
     }
-    return { columns, weights }
   }
 
-  #block(counts: Map<number, number>, withUnknown: boolean): { known: [number, number][]; squares: number } {
-    const known: [number, number][] = []
-    let squares = 0
-    for (const [id, count] of counts) {
-      const column = this.#columns.get(id)
-      if (column === undefined && !withUnknown) continue
-      const weight = (1 + Math.log(count)) * (column === undefined ? this.#unknown : this.#idf[column]!)
-      squares += weight * weight
-      if (column !== undefined) known.push([column, weight])
+  /** The same texts as weights of the vocabulary's columns, in the place of the counts. */
+  weighed(vectorizer: Vectorizer): SparseRows {
+    const [terms, counts, begins] = [this.#terms.view(), this.#counts.view(), this.#starts.view()]
+    const { idf } = vectorizer.vocabulary
+    const starts = new Int32Array(begins.length / 3 + 1)
+    const columns = new Int32Array(terms.buffer, 0, terms.length)
+    let at = 0
+    for (let text = 0; text < starts.length - 1; text += 1) {
+      const [words, chars, end] = [begins[3 * text]!, begins[3 * text + 2]!, begins[3 * text + 3] ?? terms.length]
+      for (const [from, to, length] of [
+        [words, chars, WORDS_LENGTH],
+        [chars, end, CHARS_LENGTH],
+      ] as const) {
+        const first = at
+        let squares = 0
+        for (let index = from; index < to; index += 1) {
+          const column = vectorizer.column(terms[index]!)
+          if (column === undefined) continue
+          const weight = (1 + Math.log(counts[index]!)) * idf[column]!
+          squares += weight * weight
+          // What is written lies at or before what is read.
+          columns[at] = column
+          counts[at] = weight
+          at += 1
+        }
+        scale(counts.subarray(0, at), first, length / (Math.sqrt(squares) || 1))
+      }
+      starts[text + 1] = at
     }
-    return { known, squares }
+    return { starts, columns: columns.subarray(0, at), weights: counts.subarray(0, at), size: vectorizer.size }
   }
+}
+
+function vocabularyOf(counted: Counted, texts: number): Vocabulary {
+  const least = texts > SMALL ? 2 : 1
+  const terms = new Growing(new Uint32Array(4_096))
+  const idf = new Growing(new Float32Array(4_096))
+  let stems = 0
+  for (const frequency of [counted.stems, counted.others]) {
+    for (const [term, having] of frequency) {
+      if (having < least) continue
+      terms.push(term)
+      idf.push(Math.log((1 + texts) / (1 + having)) + 1)
+    }
+    if (frequency === counted.stems) stems = terms.length
+  }
+  return { terms: terms.view().slice(), idf: idf.view().slice(), stems, texts }
 }

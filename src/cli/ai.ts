@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import type { Example } from '#ai/classifier.ts'
+import type { Example } from '#ai/learning.ts'
 import { Refusal } from './failure.ts'
 import { examples, figures, print } from './output.ts'
 import { csvRecords } from './table-files.ts'

@@ -30,7 +30,7 @@ test('too few rows measure nothing, enough rows measure themselves on rows that 
 test('the fitted temperature sharpens margins that are right and flattens those that are not', () => {
   const right = Array.from({ length: 20 }, () => ({ margins: [0.5, -0.5], truth: 0 }))
   const mixed = right.map((one, index) => ({ ...one, truth: index % 2 }))
-  assert.ok(fitTemperature(right) < fitTemperature(mixed))
+  assert.ok(fitTemperature(right).temperature < fitTemperature(mixed).temperature)
   assert.deepEqual(shares([1, 1], 0.3), [0.5, 0.5])
 })
 

@@ -1,0 +1,41 @@
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { learnClassifier } from './learning.ts'
+import type { ClassifierData, Example } from './learning.ts'
+
+/** One learns at a time, so that a burst of organisations takes one processor and one model's memory. */
+let before: Promise<unknown> = Promise.resolve()
+
+/**
+ * Learns in a thread of its own, so that the event loop is free meanwhile; an abort ends the thread.
+ *
+ * @throws what learning threw, or the signal's reason
+ */
+export async function learnInThread(examples: readonly Example[], signal?: AbortSignal): Promise<ClassifierData> {
+  const turn = before.then(() => {
+    signal?.throwIfAborted()
+    return run(examples, signal)
+  })
+  before = turn.catch(() => {})
+  return turn
+}
+
+async function run(examples: readonly Example[], signal?: AbortSignal): Promise<ClassifierData> {
+  const thread = new Worker(new URL(import.meta.url), { workerData: examples })
+  const end = (): void => void thread.terminate()
+  signal?.addEventListener('abort', end, { once: true })
+  try {
+    return await new Promise<ClassifierData>((resolve, reject) => {
+      thread.once('message', resolve)
+      thread.once('error', reject)
+      thread.once('exit', () => reject((signal?.reason as Error | undefined) ?? new Error('the thread that learns ended without an answer')))
+    })
+  } finally {
+    signal?.removeEventListener('abort', end)
+  }
+}
+
+if (!isMainThread && parentPort) {
+  const data = learnClassifier(workerData as readonly Example[])
+  const buffers = [data.vocabulary.terms, data.vocabulary.idf, data.linear.weights].map(({ buffer }) => buffer as ArrayBuffer)
+  parentPort.postMessage(data, buffers)
+}

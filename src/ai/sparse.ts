@@ -1,0 +1,51 @@
+/** A text as weights of a vocabulary's columns; columns it does not have are zero. */
+export interface SparseVector {
+  columns: Int32Array
+  weights: Float32Array
+}
+
+/** Many of them, one behind the other: row r lies from `starts[r]` to `starts[r + 1]`. */
+export interface SparseRows extends SparseVector {
+  starts: Int32Array
+  /** How many columns there are, whether or not a row has them. */
+  size: number
+}
+
+export function rowCount(rows: SparseRows): number {
+  return rows.starts.length - 1
+}
+
+/** One of the rows, without a copy. */
+export function rowAt({ starts, columns, weights }: SparseRows, row: number): SparseVector {
+  return { columns: columns.subarray(starts[row], starts[row + 1]), weights: weights.subarray(starts[row], starts[row + 1]) }
+}
+
+/** A typed array that grows. */
+export class Growing<Numbers extends Int32Array | Uint32Array | Float32Array> {
+  #kept: Numbers
+  #length = 0
+
+  constructor(first: Numbers) {
+    this.#kept = first
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  push(value: number): void {
+    if (this.#length === this.#kept.length) {
+      const Kind = this.#kept.constructor as new (length: number) => Numbers
+      const larger = new Kind(Math.ceil(this.#length * 1.5) + 1_024)
+      larger.set(this.#kept)
+      this.#kept = larger
+    }
+    this.#kept[this.#length] = value
+    this.#length += 1
+  }
+
+  /** What was pushed; the rest of the room is let go with the next growth. */
+  view(): Numbers {
+    return this.#kept.subarray(0, this.#length) as Numbers
+  }
+}
