@@ -35,6 +35,14 @@ export const predictionRow = z.object({
   sla_due_at: z.date().nullable(),
   time_to_breach_minutes: z.number().nullable(),
   sla_risk_score: z.number(),
+  /** What the risk was come by, and by which model; null before the first prediction. */
+  basis: z.string().nullable(),
+  model: z.string().nullable(),
+  version: z.number().nullable(),
+  predicted_at: z.date().nullable(),
+  solved_early: z.date().nullable(),
+  solved_likely: z.date().nullable(),
+  solved_late: z.date().nullable(),
 })
 export type PredictionRow = z.infer<typeof predictionRow>
 
@@ -44,8 +52,13 @@ export async function listPredictions(
   page: { after: { risk: number; number: number } | null; limit: number },
 ): Promise<readonly PredictionRow[]> {
   return db.any(sql.type(predictionRow)`
-    select id as ticket_id, number, subject, status, priority, assigned_to, sla_due_at, time_to_breach_minutes, sla_risk_score::float8 as sla_risk_score
-      from tickets
+    select id as ticket_id, number, subject, status, priority, assigned_to, sla_due_at, time_to_breach_minutes, sla_risk_score::float8 as sla_risk_score,
+           basis, case when model_version is null then null else 'sla-risk-trees' end as model, model_version as version, predicted_at,
+           solved_early, solved_likely, solved_late
+      from tickets ticket left join lateral (
+        select basis, model_version, predicted_at, solved_early, solved_likely, solved_late from sla_predictions prediction
+         where prediction.organization_id = ticket.organization_id and prediction.ticket_id = ticket.id order by prediction.id desc limit 1
+      ) last on true
      where organization_id = bound_organization() and sla_started_at is not null and sla_risk_score is not null
        and status in ('accepted', 'assigned', 'in_progress', 'waiting_customer')
        and (${page.after?.risk ?? null}::float8 is null

@@ -36,7 +36,8 @@ const slaTicket = z.object({
   subject: z.string(),
   status: z.string(),
   priority: z.enum(PRIORITIES),
-  assigned_to: z.string().nullable(),
+  requester_id: z.string(),
+  service_id: z.string().nullable(),
   sla_started_at: z.date().nullable(),
   sla_due_at: z.date().nullable(),
   resolved_at: z.date().nullable(),
@@ -57,7 +58,7 @@ const slaTicket = z.object({
 export type SlaTicket = z.infer<typeof slaTicket> & { policies: ReadonlyMap<string, SlaPolicyFacts> }
 
 const facts = sql.fragment`
-  select ticket.id, number, subject, ticket.status, ticket.priority, assigned_to, sla_started_at, sla_due_at, resolved_at, time_to_breach_minutes,
+  select ticket.id, number, subject, ticket.status, ticket.priority, requester_id, service_id, sla_started_at, sla_due_at, resolved_at, time_to_breach_minutes,
          coalesce(ticket.sla_policy_id, (select policy.id from sla_policies policy where policy.organization_id = ticket.organization_id and is_default)) as policy_id,
          next_check_at, checked.version as check_version, now() as now,
          (select coalesce(jsonb_agg(jsonb_build_object('from_policy_id', from_policy_id, 'to_policy_id', to_policy_id, 'at', at) order by change.id), '[]')
@@ -101,6 +102,16 @@ export async function openSlaTicketsAfter(db: CommonQueryMethods, after: string,
      where ticket.organization_id = bound_organization() and ticket.id > ${after} and sla_started_at is not null
        and status in ('accepted', 'assigned', 'in_progress', 'waiting_customer')
      order by ticket.id limit ${limit}`)
+  return withPolicies(db, tickets)
+}
+
+/** Tickets that were solved, the last one first; those before an instant where it is given. */
+export async function solvedSlaTicketsBefore(db: CommonQueryMethods, before: Date | null, limit: number): Promise<readonly SlaTicket[]> {
+  const tickets = await db.any(sql.type(slaTicket)`
+    ${facts}
+     where ticket.organization_id = bound_organization() and sla_started_at is not null and status in ('resolved', 'closed') and resolved_at is not null
+       and (${before?.toISOString() ?? null}::timestamptz is null or resolved_at < ${before?.toISOString() ?? null}::timestamptz)
+     order by resolved_at desc limit ${limit}`)
   return withPolicies(db, tickets)
 }
 

@@ -67,15 +67,6 @@ export async function cancelSlaClocks(db: CommonQueryMethods, ticketId: string):
     update tickets set sla_due_at = null, time_to_breach_minutes = null, sla_risk_score = null where id = ${ticketId}`)
 }
 
-/** Writes a prediction to its ticket. */
-export async function updateSlaPrediction(
-  db: CommonQueryMethods,
-  prediction: { ticket_id: string; time_to_breach_minutes: number | null; risk: number | null },
-): Promise<void> {
-  await db.query(sql.typeAlias('void')`
-    update tickets set time_to_breach_minutes = ${prediction.time_to_breach_minutes}, sla_risk_score = ${prediction.risk} where id = ${prediction.ticket_id}`)
-}
-
 /** Writes risks to their tickets. */
 export async function updateSlaRisk(db: CommonQueryMethods, risks: readonly { ticket_id: string; risk: number | null }[]): Promise<void> {
   if (risks.length === 0) return

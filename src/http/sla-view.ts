@@ -53,7 +53,12 @@ export const ticketSla = z
     next_check_at: z.date().nullable().describe('When something is due next'),
     risk: z.number().nullable().describe('Probability of missing the target'),
     risk_basis: z.string().describe('What the risk was computed from'),
-    risk_history_rows: z.number().describe('Past clocks that were asked'),
+    risk_history_rows: z.number().describe('Past clocks that were asked, or that the model learned from'),
+    risk_model_version: z.number().nullable().describe('Null where no model was asked: there is too little history for one'),
+    solved: z
+      .object({ early: z.date(), likely: z.date(), late: z.date() })
+      .nullable()
+      .describe('When it will be solved: eight of ten lie between early and late; null where that is not foreseen'),
     cycles: z.array(cycle),
     intervals: z.array(interval),
     terms: z.array(term).describe('What held from when on: the priority, the policy and its targets'),
@@ -72,7 +77,7 @@ export async function readTicketSla(db: CommonQueryMethods, ticketId: string): P
   const cycles = cyclesOf(ticket, clocks, recorded, now)
   const resolution = cycles.findLast(({ clock }) => clock === 'resolution')
   const isRunning = resolution !== undefined && resolution.fulfilled_at === null && resolution.state !== 'cancelled'
-  const { risk, basis, rows } = await readRisk(db, ticket, clocks.resolution)
+  const { risk, basis, rows, version, solved } = await readRisk(db, ticket, clocks)
   return {
     ticket_id: ticketId,
     policy: ticket.policies.get(ticket.policy_id ?? '') ?? null,
@@ -86,6 +91,8 @@ export async function readTicketSla(db: CommonQueryMethods, ticketId: string): P
     risk,
     risk_basis: basis,
     risk_history_rows: rows,
+    risk_model_version: version,
+    solved,
     cycles,
     intervals: resolution?.intervals ?? [],
     terms: termsShown(clocks),

@@ -2,13 +2,15 @@ import { z } from 'zod'
 import { Breather } from '#ai/breather.ts'
 import { enqueueJobs } from '#db/job-enqueue.ts'
 import { updateSlaDue, updateSlaRisk, upsertSlaCycles } from '#db/sla.ts'
+import { insertPredictions, scorePredictions } from '#db/sla-risk.ts'
+import type { SlaPrediction } from '#db/sla-risk.ts'
 import { dueChecks, planChecks, refreshMinutesToBreach } from '#db/sla-checks.ts'
 import { readSlaTicket, slaTicketsAfter } from '#db/sla-tickets.ts'
 import type { SlaTicket } from '#db/sla-tickets.ts'
 import { metrics } from '#metrics.ts'
 import { checkTicket } from '#sla/check.ts'
 import type { Finding } from '#sla/check.ts'
-import { readRisk } from '#sla/risk.ts'
+import { predictionOf, readRisk } from '#sla/risk.ts'
 import { newJob } from './job-type.ts'
 import type { JobType, Outcome, RunningJob } from './job-type.ts'
 import { carryOut } from './sla-steps.ts'
@@ -69,7 +71,15 @@ async function check(job: RunningJob<Payload>, organizationId: string): Promise<
         tx,
         findings.filter(({ finding, ticket }) => finding.clocks.resolution || ticket.sla_due_at).map(({ finding }) => finding.standing),
       )
-      await updateSlaRisk(tx, risks)
+      await updateSlaRisk(
+        tx,
+        risks.map(({ ticket_id, risk }) => ({ ticket_id, risk })),
+      )
+      await insertPredictions(
+        tx,
+        risks.flatMap(({ prediction }) => prediction ?? []),
+      )
+      await scorePredictions(tx, [...tickets.keys()])
       await carryOut(tx, organizationId, (id) => tickets.get(id)!, steps)
       await planChecks(
         tx,
@@ -114,13 +124,13 @@ async function tick(job: RunningJob<Payload>): Promise<Outcome> {
 async function risksOf(
   job: RunningJob<Payload>,
   findings: readonly { ticket: SlaTicket; finding: Finding }[],
-): Promise<{ ticket_id: string; risk: number | null }[]> {
+): Promise<{ ticket_id: string; risk: number | null; prediction: SlaPrediction | null }[]> {
   if (job.payload.ticket_id === undefined) return []
   return Promise.all(
-    findings.map(async ({ ticket, finding }) => ({
-      ticket_id: ticket.id,
-      risk: (await job.read((db) => readRisk(db, ticket, finding.clocks.resolution))).risk,
-    })),
+    findings.map(async ({ ticket, finding: { clocks } }) => {
+      const read = await job.read((db) => readRisk(db, ticket, clocks))
+      return { ticket_id: ticket.id, risk: read.risk, prediction: predictionOf(ticket, clocks, read) }
+    }),
   )
 }
 

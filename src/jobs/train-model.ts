@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { learnTriageModel } from '#ai/triage-model.ts'
+import { insertSlaModel } from '#db/sla-risk.ts'
 import { insertModel } from '#db/triage.ts'
+import { trainRisk } from '#sla/risk-training.ts'
+import type { RiskTraining } from '#sla/risk-training.ts'
 import type { JobType } from './job-type.ts'
 import { TICKET_BACKOFF } from './ticket-job.ts'
 
@@ -18,16 +21,22 @@ export const trainModel: JobType<z.infer<typeof payload>> = {
   async run(job) {
     const model = await learnTriageModel(job)
     job.signal.throwIfAborted()
+    const sla = await trainRisk(job, job.signal)
     const trained = (['category', 'priority'] as const).flatMap((field) => {
       const classifier = model[field]
       return classifier ? [{ field, model_id: model.id, trained_rows: model.rows, labels: classifier.labels.length, measured: classifier.measured }] : []
     })
     return {
       kind: 'succeed',
-      result: { model_id: model.id, trained_rows: model.rows, fields: trained.map(({ field, measured }) => ({ field, measured })) },
+      result: { model_id: model.id, trained_rows: model.rows, fields: trained.map(({ field, measured }) => ({ field, measured })), sla_risk: slaResult(sla) },
       writes: async (tx) => {
         for (const one of trained) await insertModel(tx, one)
+        if (sla.model) await insertSlaModel(tx, { model: sla.model, measured: sla.model.measured, cases: sla.model.cases, is_active: sla.serves })
       },
     }
   },
+}
+
+function slaResult({ tickets, rows, model, serves }: RiskTraining): unknown {
+  return { tickets, rows, measured: model?.measured ?? null, serves: serves || (model ? 'worse than the share of time elapsed' : 'too few cases') }
 }

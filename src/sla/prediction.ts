@@ -6,7 +6,7 @@ const MIN_HISTORY = 30
 export const HISTORY_ROWS = 2_000
 
 /** What a risk was computed from. */
-type RiskBasis = 'history' | 'elapsed_share' | 'breached' | 'no_policy' | 'no_running_clock'
+type RiskBasis = 'model' | 'history' | 'elapsed_share' | 'breached' | 'no_policy' | 'no_running_clock'
 
 export interface Risk {
   /** Probability of missing the target, 0 to 1; null where there is nothing to miss. */

@@ -21,10 +21,12 @@ export interface RiskRow {
   elapsed_seconds: number
   features: Readonly<Record<string, string>>
   breached: boolean
+  /** Of the clock's time, from then until the case was solved; where it is known. */
+  remaining_seconds?: number
 }
 
 /** What is asked for: a row whose outcome is not known yet. */
-export type RiskQuestion = Omit<RiskRow, 'breached' | 'case_id'>
+export type RiskQuestion = Omit<RiskRow, 'breached' | 'case_id' | 'remaining_seconds'>
 
 interface TextColumn {
   kind: 'text'

@@ -10,6 +10,7 @@ export const LEAST_CASES = 150
 export const LEAST_OF_EACH = 25
 /** The newest cases are held out: they say how many trees help, how sure the sum may be, and how good it all is. */
 const HELD_OUT_SHARE = 0.2
+const DURATION_ROUNDS = 120
 const OPTIONS: BoostingOptions = {
   objective: 'probability',
   rounds: 400,
@@ -35,6 +36,21 @@ export interface RiskModel {
   cases: number
   /** On the newest cases, by a model that had not seen them. */
   measured: RiskScores
+  /** How long cases went on: null where that is not known of all rows. */
+  duration: Duration | null
+}
+
+/** The logarithm of the seconds that were left, and how far off it was on the newest cases: one in ten lay below the first, one in ten above the last. */
+interface Duration {
+  trees: BoostedTrees
+  off_by: [early: number, likely: number, late: number]
+}
+
+/** Seconds of the clock's time until the case is solved. */
+export interface Remaining {
+  early: number
+  likely: number
+  late: number
 }
 
 /** Learns from rows of ended cases; null where there are too few of them. Takes seconds: not for the event loop. */
@@ -49,7 +65,52 @@ export function learnRisk(rows: readonly RiskRow[]): RiskModel | null {
   const calibration = calibrate(best.sums, newer)
   const held = newer.map((row, index) => ({ ...row, risk: risk(calibration, best.sums[index]!) }))
   const whole = fit(rows, Math.max(1, Math.round(best.round * (rows.length / Math.max(1, older.length)) ** 0.5)))
-  return { ...whole, ...calibration, rows: rows.length, cases: outcomes.size, measured: scoreRisks(held) }
+  return {
+    encoding: whole.encoding,
+    trees: whole.trees,
+    ...calibration,
+    rows: rows.length,
+    cases: outcomes.size,
+    measured: scoreRisks(held),
+    duration: learnDuration(older, newer, rows),
+  }
+}
+
+/** How long the case of each question will go on, as a range that holds eight of ten; null where the model does not know. */
+export function remainingOf(model: RiskModel, questions: readonly RiskQuestion[]): (Remaining | null)[] {
+  const { duration } = model
+  if (!duration) return questions.map(() => null)
+  const matrix = encodeRows(model.encoding, questions)
+  return questions.map((_, row) => {
+    const said = predictRow(
+      duration.trees,
+      matrix.map((column) => column[row]!),
+    )
+    const [early, likely, late] = duration.off_by.map((off) => Math.max(0, Math.expm1(said + off))) as [number, number, number]
+    return { early, likely, late }
+  })
+}
+
+function learnDuration(older: readonly RiskRow[], newer: readonly RiskRow[], rows: readonly RiskRow[]): Duration | null {
+  if (!rows.every(({ remaining_seconds }) => remaining_seconds !== undefined)) return null
+  const left = (of: readonly RiskRow[]): Float64Array => Float64Array.from(of, ({ remaining_seconds }) => Math.log1p(remaining_seconds!))
+  const options: BoostingOptions = { ...OPTIONS, objective: 'number', rounds: DURATION_ROUNDS }
+  const trial = learnEncoding(older)
+  const trees = boost(trial.matrix, left(older), options)
+  const matrix = encodeRows(trial.encoding, newer)
+  const truth = left(newer)
+  const off = truth
+    .map(
+      (value, row) =>
+        value -
+        predictRow(
+          trees,
+          matrix.map((column) => column[row]!),
+        ),
+    )
+    .toSorted()
+  const at = (share: number): number => off[Math.min(off.length - 1, Math.floor(share * off.length))] ?? 0
+  return { trees: boost(learnEncoding(rows).matrix, left(rows), options), off_by: [at(0.1), at(0.5), at(0.9)] }
 }
 
 /** The risk of each question, 0 to 1. */

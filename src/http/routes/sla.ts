@@ -1,8 +1,10 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { inOrganization } from '#db/pool.ts'
+import { listSlaModels, scoredPredictions, trainingRow } from '#db/sla-risk.ts'
 import { listPredictions, predictionRow } from '#db/sla-standings.ts'
 import { findTicket } from '#db/tickets.ts'
+import { scoreRisks } from '#sla/risk-measures.ts'
 import { simulate, simulation } from '#sla/simulate.ts'
 import type { Simulation } from '#sla/simulate.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
@@ -22,6 +24,21 @@ const WEEK_MS = 7 * 86_400_000
 
 const predictionQuery = z.strictObject({ limit: limitQuery, cursor: cursorOf(z.tuple([z.number().min(0).max(1), z.int()])) })
 const predictionSchema = predictionRow.meta({ id: 'SlaPrediction' })
+
+/** The newest scored predictions that the quality is told of. */
+const SCORED_MAX = 5_000
+const scores = z.object({
+  basis: z.string(),
+  rows: z.number(),
+  auc: z.number().nullable(),
+  brier: z.number(),
+  ece: z.number(),
+  auc_elapsed_share: z.number().nullable(),
+  brier_elapsed_share: z.number(),
+})
+const quality = z
+  .object({ predictions: z.array(scores).describe('By what they were come by, held against what happened'), trainings: z.array(trainingRow) })
+  .meta({ id: 'SlaPredictionQuality' })
 
 const simulated = z
   .object({
@@ -77,6 +94,13 @@ export const slaRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
         (row) => [row.sla_risk_score, row.number],
       )
     },
+  )
+
+  app.get('/ai/sla/quality', { schema: { summary: 'How good predictions of breaches were, by what happened', tags, response: { 200: quality } } }, (request) =>
+    inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+      const byBasis = Map.groupBy(await scoredPredictions(tx, SCORED_MAX), ({ basis }) => basis)
+      return { predictions: [...byBasis].map(([basis, rows]) => ({ basis, ...scoreRisks(rows) })), trainings: [...(await listSlaModels(tx))] }
+    }),
   )
 }
 
