@@ -2,6 +2,8 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import type { Chart } from '#machines/chart.ts'
+import { ticketChart } from '#machines/charts.ts'
 import { consoleDirectory } from './directory.ts'
 
 const CLIENT = fileURLToPath(new URL('client', import.meta.url))
@@ -27,6 +29,8 @@ export async function buildConsole(directory = consoleDirectory): Promise<void> 
     jsx: 'automatic',
     jsxImportSource: 'preact',
     legalComments: 'none',
+    // The machine is defined once; the page needs its moves, not the library that runs it.
+    define: { TICKET_MOVES: JSON.stringify(movesOf(ticketChart)) },
     metafile: true,
     absWorkingDir: directory,
     logLevel: 'warning',
@@ -41,6 +45,11 @@ export async function buildConsole(directory = consoleDirectory): Promise<void> 
       return `${BASE}assets/${file}`
     }),
   )
+}
+
+/** Where a thing can go from each state. */
+function movesOf({ states, edges }: Chart): Record<string, string[]> {
+  return Object.fromEntries(states.map((state) => [state, edges.filter(({ from }) => from === state).map(({ to }) => to)]))
 }
 
 if (import.meta.main) await buildConsole()

@@ -121,6 +121,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'GET /api/v1/tickets/:id/sla': TENANTS,
   'GET /api/v1/ai/sla/predictions': STAFF,
   'GET /api/v1/ai/sla/quality': STAFF,
+  'GET /api/v1/sla/board': STAFF,
   'POST /api/v1/sla/simulate': [...STAFF, 'operator'],
   'GET /api/v1/sla/calendars': STAFF,
   'POST /api/v1/sla/calendars': KEEPERS,

@@ -57,6 +57,7 @@ import { scheduleRoutes } from './routes/schedules.ts'
 import { searchRoutes } from './routes/search.ts'
 import { serviceRoutes } from './routes/services.ts'
 import { settingsRoutes } from './routes/settings.ts'
+import { slaBoardRoutes } from './routes/sla-board.ts'
 import { slaCalendarRoutes } from './routes/sla-calendars.ts'
 import { slaPolicyRoutes } from './routes/sla-policies.ts'
 import { slaRoutes } from './routes/sla.ts'
@@ -182,6 +183,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     suggestionRoutes,
     aiRoutes,
     slaRoutes,
+    slaBoardRoutes,
     slaCalendarRoutes,
     slaPolicyRoutes,
     kbCategoryRoutes,

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import axe from 'axe-core'
-import type { Page } from 'playwright-core'
+import { violationsOf } from '../support/axe.ts'
 import { NO_BROWSER, open, openSite, signIn } from '../support/browser.ts'
 import type { Site } from '../support/browser.ts'
 import { enqueueProbes } from '../support/engine.ts'
@@ -144,13 +143,4 @@ async function testPages(site: Site): Promise<void> {
     await page.getByText('CLEANUP').first().waitFor()
     assert.deepEqual(faults, [])
   })
-}
-
-/** What axe calls serious or worse. */
-async function violationsOf(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  const found = await page.evaluate<axe.AxeResults>('axe.run(document, { resultTypes: ["violations"] })')
-  return found.violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary?.replaceAll(/\s+/g, ' ')}`))
 }

@@ -4,6 +4,7 @@ import type { Health, Job, JobDetail, JobEvent, Machine, Me, Page, Queue, Worker
 
 const PREFIX = '/api/v1'
 const REQUEST_TIMEOUT_MS = 10_000
+export const FILE_TIMEOUT_MS = 300_000
 /** A job's log is read whole up to this many pages of 200; the page says where there is more. */
 const LOG_PAGES_MAX = 10
 const LOG_PAGE = 200
@@ -81,6 +82,9 @@ export const enqueue = (job: { job_type: string; payload: unknown; count: number
 
 interface Options {
   body?: unknown
+  /** A file with its fields, in the place of a body in JSON. */
+  form?: FormData
+  timeoutMs?: number
   headers?: Record<string, string>
   signal?: AbortSignal
   anonymous?: boolean
@@ -102,8 +106,9 @@ export async function send<Answer>(method: string, path: string, options: Option
   return (await response.json()) as Answer
 }
 
-async function answer(method: string, path: string, { body, headers = {}, signal, accept }: Options, token: string | null): Promise<Response> {
-  const limit = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
+async function answer(method: string, path: string, options: Options, token: string | null): Promise<Response> {
+  const { body, form, headers = {}, signal, accept, timeoutMs = REQUEST_TIMEOUT_MS } = options
+  const limit = AbortSignal.timeout(timeoutMs)
   let response: Response
   try {
     response = await fetch(PREFIX + path, {
@@ -114,12 +119,12 @@ async function answer(method: string, path: string, { body, headers = {}, signal
         ...(token === null ? {} : { authorization: `Bearer ${token}` }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(form ? { body: form } : body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     })
   } catch (error) {
     if (signal?.aborted) throw error
-    const why = limit.aborted ? `The API did not answer within ${REQUEST_TIMEOUT_MS / 1_000} s.` : 'The API does not answer.'
+    const why = limit.aborted ? `The API did not answer within ${timeoutMs / 1_000} s.` : 'The API does not answer.'
     isDown(why)
     throw new Unreachable(why, { cause: error })
   }
@@ -131,6 +136,21 @@ async function answer(method: string, path: string, { body, headers = {}, signal
   // A health report of 503 says that the service is not well; whether it serves, the other requests find out.
   if (response.status !== 503) isUp(response.headers.get('date'))
   return response
+}
+
+/** A file of the API's, whole. */
+export async function download(path: string): Promise<Blob> {
+  const response = await answer('GET', path, { timeoutMs: FILE_TIMEOUT_MS }, await accessToken(exchange))
+  if (!response.ok) throw await problem(response)
+  return response.blob()
+}
+
+/** An answer that comes for as long as it is listened to. */
+export async function listen(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array> | null> {
+  const token = await accessToken(exchange)
+  if (token === null) return null
+  const response = await fetch(PREFIX + path, { headers: { accept: 'text/event-stream', authorization: `Bearer ${token}` }, signal })
+  return response.ok ? response.body : null
 }
 
 /** @returns null where the session is over; throws where that is not known */

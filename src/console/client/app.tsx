@@ -2,6 +2,8 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { health, me } from './api.ts'
 import { Banner } from './banner.tsx'
+import { Desk } from './desk/desk.tsx'
+import { forgetDirectory } from './desk/people.ts'
 import { Header } from './header.tsx'
 import { HealthPage } from './health-page.tsx'
 import { JobPage } from './job-page.tsx'
@@ -14,6 +16,7 @@ import { QueuesPage } from './queues-page.tsx'
 import { HOME, useRoute } from './route.ts'
 import { isSignedIn, onSessionChange } from './session.ts'
 import { SignIn } from './sign-in.tsx'
+import { SlaPage } from './sla-page.tsx'
 import { WorkersPage } from './workers-page.tsx'
 
 const HEALTH_MS = 5_000
@@ -28,10 +31,10 @@ function Console() {
   const { surface, path, query } = useRoute()
   const account = usePolling('me', ME_MS, me).data
   const service = usePolling('health', HEALTH_MS, health).data
-  const place = placeOf(path)
+  const place = surface === 'console' ? placeOf(path) : undefined
   useEffect(() => {
-    document.title = `${place?.title ?? 'Nothing here'} · ATUM DESK console`
-  }, [place?.title])
+    if (surface === 'console') document.title = `${place?.title ?? 'Nothing here'} · ATUM DESK console`
+  }, [surface, place?.title])
 
   return (
     <>
@@ -41,8 +44,9 @@ function Console() {
       <Header me={account} health={service} surface={surface} path={path} />
       <Banner />
       <main id="main" tabIndex={-1}>
+        {surface === 'desk' && account && <Desk path={path} query={query} me={account} />}
         {place?.page({ query, role: account?.role })}
-        {!place && (
+        {surface === 'console' && !place && (
           <Blank
             title="There is nothing at this address"
             action={
@@ -81,10 +85,18 @@ const PLACES: Record<string, Place> = {
   queues: { title: 'Queues', page: (asked) => <QueuesPage {...asked} /> },
   workers: { title: 'Workers', page: () => <WorkersPage /> },
   health: { title: 'Health', page: (asked) => <HealthPage {...asked} /> },
+  sla: { title: 'SLA', page: (asked) => <SlaPage {...asked} /> },
 }
 
 function useSignedIn(): boolean {
   const [signedIn, setSignedIn] = useState(isSignedIn)
-  useEffect(() => onSessionChange(() => setSignedIn(isSignedIn())), [])
+  useEffect(
+    () =>
+      onSessionChange(() => {
+        if (!isSignedIn()) forgetDirectory()
+        setSignedIn(isSignedIn())
+      }),
+    [],
+  )
   return signedIn
 }

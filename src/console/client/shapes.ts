@@ -219,3 +219,17 @@ export interface Replay {
   attempt: number | null
   mismatch: { seq: number; logged: string; machine: string } | null
 }
+
+interface BoardTicket {
+  ticket_id: string
+  number: number
+  subject: string
+  status: string
+}
+
+export interface SlaBoard {
+  window_seconds: number
+  due_soon: (BoardTicket & { priority: string; sla_due_at: string; sla_risk_score: number | null })[]
+  breaches: (BoardTicket & { clock: string; cycle: number; breached_at: string; noticed_at: string })[]
+  lateness: { steps: number; p50_seconds: number | null; p95_seconds: number | null; greatest_seconds: number | null }
+}

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, signIn, Unreachable } from './api.ts'
+import { DESK } from './route.ts'
 import { endedBecause } from './session.ts'
 import { useAction } from './use-action.ts'
 
@@ -111,7 +112,7 @@ export function Brand() {
         <circle cx="23" cy="16" r="1.8" fill="#fff" />
       </svg>
       <span>
-        ATUM DESK <span class="brand-part">console</span>
+        ATUM DESK <span class="brand-part">{location.pathname.startsWith(DESK) ? 'desk' : 'console'}</span>
       </span>
     </span>
   )
