@@ -14,7 +14,7 @@ import type { RouteOptions } from '../services.ts'
 import { ShortCache } from '../short-cache.ts'
 import { StreamPlaces } from '../stream-places.ts'
 
-/** A stream ends with its access token, and after this long in any case. */
+/** A stream ends with its access token or its sign-in, and after this long in any case. */
 const STREAM_MAX_MS = 3_600_000
 /** What waits to be taken by a listener; beyond it nothing is read for them. */
 const BUFFER_BYTES = 65_536
@@ -38,7 +38,7 @@ const eventQuery = z.strictObject({
     .optional(),
 })
 
-export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, log } }) => {
+export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, log, bearers } }) => {
   const tail = startEventTail(database, log)
   const places = new StreamPlaces()
   const closing = new AbortController()
@@ -57,6 +57,7 @@ export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { se
           'text/event-stream. Blocks have the id, the type and the Event in JSON. Resumes after Last-Event-ID without loss; without one it begins now. `ready` says where it begins, `end` why it ends; an operator gets `jobs`, the counts of all jobs, at most once a second.',
         tags: ['push'],
         querystring: eventQuery,
+        response: { 200: { description: 'Blocks, for as long as the access token is valid', content: { 'text/event-stream': { schema: z.string() } } } },
       },
       handlerTimeout: STREAM_MAX_MS + STALLED_MS,
     },
@@ -68,6 +69,7 @@ export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { se
       const leave = places.take(identity.user_id)
       const ended = new AbortController()
       const expiry = setTimeout(() => ended.abort('token_expired'), lifetimeMs(request)).unref()
+      const recheck = setInterval(() => void bearers.identify(request).catch(() => ended.abort('sign_in_ended')), HEARTBEAT_MS).unref()
       const signal = AbortSignal.any([ended.signal, closing.signal])
       const listening = { identity, after, types: request.query.types ?? null, signal, jobs: identity.role === 'operator' ? readJobs : null }
       const stream = Readable.from(eventStream(tail, listening), { objectMode: false, highWaterMark: BUFFER_BYTES })
@@ -77,6 +79,7 @@ export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { se
       reply.raw.once('close', () => {
         clearTimeout(expiry)
         clearInterval(watch)
+        clearInterval(recheck)
         leave()
         ended.abort('left')
         metrics.eventStreams.set(places.taken)
