@@ -126,7 +126,7 @@ function numbers(schema: Schema): Arbitrary<number> {
 }
 
 /** Values that belong nowhere. */
-const STRANGE: readonly unknown[] = [
+export const STRANGE: readonly unknown[] = [
   null,
   true,
   -1,

@@ -78,7 +78,7 @@ export function routesOf(document: Document): Route[] {
   )
 }
 
-/** Whether an answer has no end: it is read until its head and no further. */
+/** Whether its answer has no end. */
 export function streams({ operation }: Route): boolean {
   return Object.values(operation.responses).some(({ content }) => Object.keys(content ?? {}).includes('text/event-stream'))
 }

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { lastEventId } from '#db/events.ts'
 import { readJobCounts } from '#db/job-counts.ts'
 import { metrics } from '#metrics.ts'
+import type { Bearers } from '../bearers.ts'
 import { eventStream, HEARTBEAT_MS } from '../event-stream.ts'
 import { startEventTail } from '../event-tail.ts'
 import { refusal } from '../refusal.ts'
@@ -57,7 +58,8 @@ export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { se
           'text/event-stream. Blocks have the id, the type and the Event in JSON. Resumes after Last-Event-ID without loss; without one it begins now. `ready` says where it begins, `end` why it ends; an operator gets `jobs`, the counts of all jobs, at most once a second.',
         tags: ['push'],
         querystring: eventQuery,
-        response: { 200: { description: 'Blocks, for as long as the access token is valid', content: { 'text/event-stream': { schema: z.string() } } } },
+        produces: ['text/event-stream'],
+        response: { 200: z.string().describe('Blocks, for as long as the sign-in lasts') },
       },
       handlerTimeout: STREAM_MAX_MS + STALLED_MS,
     },
@@ -69,7 +71,7 @@ export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { se
       const leave = places.take(identity.user_id)
       const ended = new AbortController()
       const expiry = setTimeout(() => ended.abort('token_expired'), lifetimeMs(request)).unref()
-      const recheck = setInterval(() => void bearers.identify(request).catch(() => ended.abort('sign_in_ended')), HEARTBEAT_MS).unref()
+      const recheck = setInterval(() => void endWithSignIn(bearers, request, ended), HEARTBEAT_MS).unref()
       const signal = AbortSignal.any([ended.signal, closing.signal])
       const listening = { identity, after, types: request.query.types ?? null, signal, jobs: identity.role === 'operator' ? readJobs : null }
       const stream = Readable.from(eventStream(tail, listening), { objectMode: false, highWaterMark: BUFFER_BYTES })
@@ -84,7 +86,11 @@ export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { se
         ended.abort('left')
         metrics.eventStreams.set(places.taken)
       })
-      return reply.type('text/event-stream; charset=utf-8').header('cache-control', 'no-store, no-transform').header('x-accel-buffering', 'no').send(stream)
+      return reply
+        .type('text/event-stream; charset=utf-8')
+        .header('cache-control', 'no-store, no-transform')
+        .header('x-accel-buffering', 'no')
+        .send(stream as unknown as string)
     },
   )
 }
@@ -96,6 +102,13 @@ function askedFor(request: FastifyRequest): number | null {
   const parsed = eventId.safeParse(header)
   if (parsed.success) return parsed.data
   throw refusal(400, 'The Last-Event-ID is no id of an event.', { errors: [{ location: 'header', path: 'last-event-id', message: 'is no id of an event' }] })
+}
+
+/** A sign-in that ended ends its streams; a database that is away ends none. */
+async function endWithSignIn(bearers: Bearers, request: FastifyRequest, stream: AbortController): Promise<void> {
+  await bearers.identify(request).catch((error: { statusCode?: number }) => {
+    if (error.statusCode === 401) stream.abort('sign_in_ended')
+  })
 }
 
 /** A token that says nothing of its end is looked at again after the longest time that a stream may take. */
