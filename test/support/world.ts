@@ -163,7 +163,7 @@ export interface Answered {
 /** Sends a request of a route. One whose answer would have no end has a parameter too much, and is refused for it by whoever it lets in. */
 export async function ask(app: FastifyInstance, route: Route, asked: Asked, token: string | null): Promise<Answered> {
   const path = route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-    encodeURIComponent(name === 'id' ? (asked.id ?? '') : (asked.params?.[name] ?? (name === 'version' ? '1' : name === 'name' ? 'default' : '1'))),
+    encodeURIComponent((name === 'id' ? asked.id : asked.params?.[name]) ?? defaultFor(name)),
   )
   const payload = payloadOf(route, asked.body)
   const request = {
@@ -174,6 +174,12 @@ export async function ask(app: FastifyInstance, route: Route, asked: Asked, toke
   }
   const { statusCode, headers, body } = await app.inject(request)
   return { statusCode, headers, body }
+}
+
+/** A parameter of the path that is well-formed. */
+function defaultFor(name: string): string {
+  if (name === 'id' || name.endsWith('_id')) return randomUUID()
+  return name === 'name' ? 'default' : '1'
 }
 
 function payloadOf({ operation }: Route, body: unknown): { headers: Record<string, string>; body?: string } {
