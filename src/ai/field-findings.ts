@@ -5,6 +5,7 @@ import type { OwnValues } from '#db/own-values.ts'
 import type { AiMode } from '#db/predictions.ts'
 import type { OrganizationSettings } from '#db/settings.ts'
 import type { TriageFinding } from '#db/triage.ts'
+import { contentWords } from '#kb/terms.ts'
 import { corrected, saidOf } from './corrections.ts'
 import type { Corrections, Said } from './corrections.ts'
 
@@ -69,7 +70,9 @@ function modelSays({ explanation, ...found }: TriageFinding, field: TriageField)
     const { assignee } = explanation
     return { scores: new Map(assignee ? [[assignee.value, assignee.share]] : []), reason: null, why: assignee ? { share: assignee.share } : {} }
   }
-  const { reason = null, ...why } = explanation[field]
+  const { reason = null, words, ...rest } = explanation[field]
+  // Words that every text has may tip the scales, but tell an agent nothing.
+  const why = words ? { ...rest, words: words.filter((each) => contentWords(each.words).length > 0) } : rest
   const scores = new Map((why.candidates ?? []).map(({ label, confidence }) => [label, confidence]))
   // Of a text that is unlike all others the model is less sure than the shares say, which add up to one for any text.
   const sure = field === 'category' ? found.category_confidence : found.priority_confidence

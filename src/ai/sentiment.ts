@@ -100,8 +100,14 @@ function weigh(text: string): { sum: number; words: Sentiment['words'] } {
   return { sum: sum * (1 + EXCLAMATION_FACTOR * Math.min(exclamations, MAX_EXCLAMATIONS)), words }
 }
 
+/** Of the first line, which may be a subject that repeats the text, and of the rest. */
 function withoutFormulas(text: string): string {
-  const body = text.replace(SALUTATION, ' ').replaceAll(FORMULAS, ' ').replaceAll(SARCASM, ' awful ')
+  const end = text.indexOf('\n')
+  return end < 0 ? plain(text) : `${plain(text.slice(0, end))}\n${plain(text.slice(end))}`
+}
+
+function plain(text: string): string {
+  const body = text.replace(SALUTATION, ' ').replaceAll(SARCASM, ' awful ').replaceAll(FORMULAS, ' ')
   const said = body.replace(CLOSING, ' ')
   return said.trim().split(/\s+/).length >= CLOSING_AFTER_WORDS ? said : body
 }
