@@ -13,7 +13,7 @@ const MAX_TAGS = 5
 
 /** What is said of one field, with the reasons, and how far the organisation lets it go. */
 export interface FieldFinding {
-  field: TriageField
+  field: TriageField | 'group'
   /** The best guess among the organisation's own values, also where it is not sure enough; null without any. */
   value: FieldValue | null
   confidence: number | null
@@ -29,7 +29,7 @@ export function fieldFindings(
   found: TriageFinding,
   { text, corrections, own, settings }: { text: string; corrections: Corrections; own: OwnValues; settings: OrganizationSettings },
 ): FieldFinding[] {
-  return TRIAGE_FIELDS.map((field) => {
+  const fields = TRIAGE_FIELDS.map((field): FieldFinding & { ranked: Ranked } => {
     const said = saidOf(corrections, text, field, found.ticket_id)
     const { scores, reason, why } = modelSays(found, field)
     const after = said.length > 0 ? corrected(scores, said) : scores
@@ -49,13 +49,40 @@ export function fieldFindings(
       is_sure,
       explanation: {
         ...why,
-        ...(is_sure ? {} : { reason: reason ?? (confidence === null ? 'nothing speaks for any value' : 'not sure enough') }),
+        ...(is_sure ? {} : { reason: reason ?? (confidence === null ? 'nothing speaks for any value' : NOT_SURE) }),
         ...(said.length > 0 ? { said: said.map(shown) } : {}),
         nearest: found.explanation.nearest,
       },
+      ranked,
     }
   })
+  return [...fields.map(({ ranked: _ranked, ...finding }) => finding), groupFinding(fields[0]!, own, settings)]
 }
+
+type Ranked = readonly (readonly [value: string, score: number])[]
+
+/** The group that works on the services that speak loudest together; there is none where no service has a group. */
+function groupFinding({ ranked, explanation }: FieldFinding & { ranked: Ranked }, own: OwnValues, settings: OrganizationSettings): FieldFinding {
+  const scores = new Map<string, { score: number; services: string[] }>()
+  for (const [name, score] of ranked) {
+    const group = own.services.find((service) => service.name === name)?.group
+    if (!group) continue
+    const known = scores.get(group)
+    scores.set(group, { score: (known?.score ?? 0) + score, services: [...(known?.services ?? []), name] })
+  }
+  const [best] = [...scores].toSorted((a, b) => b[1].score - a[1].score || a[0].localeCompare(b[0]))
+  const { ai_group_mode: mode, ai_group_threshold: threshold } = settings
+  if (!best)
+    return { field: 'group', value: null, confidence: null, mode, threshold, is_sure: false, explanation: { reason: 'no group works on these services' } }
+  const [value, { score, services }] = best
+  const confidence = Math.min(1, score)
+  const isForeign = 'reason' in explanation && explanation['reason'] !== NOT_SURE
+  const is_sure = confidence >= threshold && !isForeign
+  const reason = isForeign ? explanation['reason'] : NOT_SURE
+  return { field: 'group', value, confidence, mode, threshold, is_sure, explanation: { services, ...(is_sure ? {} : { reason }) } }
+}
+
+const NOT_SURE = 'not sure enough'
 
 interface ModelSays {
   scores: Map<string, number>

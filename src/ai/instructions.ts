@@ -50,7 +50,7 @@ export function ordersIn(text: string): Order[] {
   const read = plain(text)
   const found = ORDERS.flatMap(({ kind, pattern }) => {
     const match = pattern.exec(read)
-    return match ? [{ kind, words: match[0].trim().slice(0, SHOWN_CHARS) }] : []
+    return match ? [{ kind, words: match[0].trim().slice(0, SHOWN_CHARS).toWellFormed() }] : []
   })
   const isMeant = found.length > 1 || found.some(({ kind }) => !COMMON.has(kind)) || ADDRESSES_MACHINE.test(read)
   return isMeant ? found : []

@@ -165,7 +165,11 @@ function reasonOf(error: unknown): NoAnswer {
 }
 
 function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).slice(0, DETAIL_CHARS)
+  const said = error instanceof Error ? error.message : String(error)
+  return said
+    .replaceAll(/\p{Cc}+/gu, ' ')
+    .slice(0, DETAIL_CHARS)
+    .toWellFormed()
 }
 
 /** Follows no redirect, and reads no further than an answer can reach. */

@@ -3,11 +3,12 @@ import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 const ownValues = z.object({
-  services: z.array(z.object({ id: z.string(), name: z.string() })),
+  services: z.array(z.object({ id: z.string(), name: z.string(), group: z.string().nullable() })),
+  groups: z.array(z.object({ id: z.string(), name: z.string() })),
   staff: z.array(z.string()),
   tags: z.array(z.string()),
 })
-/** What an organisation has to choose from: services on offer, active members of staff, tags in use. */
+/** What an organisation has to choose from: services on offer with the groups that work on them, groups, active members of staff, tags in use. */
 export type OwnValues = z.infer<typeof ownValues>
 
 /** Tags count as the organisation's own where one of its newest tickets has them. */
@@ -15,8 +16,10 @@ const TAG_TICKETS = 5_000
 
 export async function readOwnValues(db: CommonQueryMethods): Promise<OwnValues> {
   return db.one(sql.type(ownValues)`
-    select (select coalesce(jsonb_agg(jsonb_build_object('id', id, 'name', name) order by name), '[]')
-              from services where organization_id = bound_organization() and is_active) as services,
+    select (select coalesce(jsonb_agg(jsonb_build_object('id', service.id, 'name', service.name, 'group', agent_groups.name) order by service.name), '[]')
+              from services service left join agent_groups on agent_groups.organization_id = service.organization_id and agent_groups.id = group_id
+             where service.organization_id = bound_organization() and is_active) as services,
+           (select coalesce(jsonb_agg(jsonb_build_object('id', id, 'name', name) order by name), '[]') from agent_groups where organization_id = bound_organization()) as groups,
            (select coalesce(jsonb_agg(id order by id), '[]')
               from users where organization_id = bound_organization() and is_active and role in ('agent', 'manager', 'admin')) as staff,
            (select coalesce(jsonb_agg(distinct tag), '[]')

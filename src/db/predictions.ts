@@ -6,7 +6,7 @@ import type { FieldValue } from './ai-labels.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
-export const PREDICTED_FIELDS = ['category', 'priority', 'tags', 'assignee', 'escalation', 'smart_reply'] as const
+export const PREDICTED_FIELDS = ['category', 'priority', 'tags', 'group', 'assignee', 'escalation', 'smart_reply'] as const
 export type PredictedField = (typeof PREDICTED_FIELDS)[number]
 
 export const AI_MODES = ['apply', 'suggest', 'silent'] as const
@@ -137,6 +137,9 @@ export async function scorePredictions(db: CommonQueryMethods, ticketId: string)
       select 'category' as field, to_jsonb(service.name) as value
         from tickets ticket join services service on service.id = service_id where ticket.id = ${ticketId}
       union all
+      select 'group', to_jsonb(agent_groups.name)
+        from tickets ticket join services service on service.id = service_id join agent_groups on agent_groups.id = group_id where ticket.id = ${ticketId}
+      union all
       select 'priority', to_jsonb(priority::text) from tickets where id = ${ticketId} and accepted_at is not null
       union all
       select 'tags', to_jsonb(tags) from tickets where id = ${ticketId} and tags <> '{}'
@@ -150,7 +153,7 @@ export async function scorePredictions(db: CommonQueryMethods, ticketId: string)
                            else prediction.value = truth.value end
       from ai_predictions known left join truth on truth.field = known.field
      where known.id = prediction.id and prediction.organization_id = bound_organization() and prediction.ticket_id = ${ticketId}
-       and prediction.field in ('category', 'priority', 'tags', 'assignee') and prediction.value is not null
+       and prediction.field in ('category', 'priority', 'tags', 'group', 'assignee') and prediction.value is not null
     returning prediction.field, prediction.is_right, known.scored_at is null as is_first`)
 }
 

@@ -17,10 +17,12 @@ export const settingsRow = z.object({
   ai_priority_mode: mode,
   ai_tags_mode: mode,
   ai_assignee_mode: mode,
+  ai_group_mode: mode,
   ai_category_threshold: threshold,
   ai_priority_threshold: threshold,
   ai_tags_threshold: threshold,
   ai_assignee_threshold: threshold,
+  ai_group_threshold: threshold,
   /** Texts of the organisation may go to the language model of the installation, redacted and noted. */
   ai_llm_enabled: z.boolean(),
 })
@@ -36,10 +38,12 @@ const DEFAULTS: OrganizationSettings = {
   ai_priority_mode: 'suggest',
   ai_tags_mode: 'suggest',
   ai_assignee_mode: 'suggest',
+  ai_group_mode: 'suggest',
   ai_category_threshold: 0.4,
   ai_priority_threshold: 0.4,
   ai_tags_threshold: 0.4,
   ai_assignee_threshold: 0.5,
+  ai_group_threshold: 0.5,
   ai_llm_enabled: false,
 }
 
@@ -48,7 +52,8 @@ export async function readSettings(db: CommonQueryMethods): Promise<Organization
   const row = await db.maybeOne(sql.type(settingsRow)`
     select auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
            ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
-           ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled
+           ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled,
+           ai_group_mode, ai_group_threshold
       from org_settings where organization_id = bound_organization()`)
   return row ?? DEFAULTS
 }
@@ -62,10 +67,12 @@ export async function writeSettings(db: CommonQueryMethods, changes: Partial<Org
   return db.one(sql.type(settingsRow)`
     insert into org_settings (organization_id, auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
                               ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
-                              ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled)
+                              ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled,
+           ai_group_mode, ai_group_threshold)
     values (bound_organization(), ${wanted.auto_escalate_negative_sentiment}, ${wanted.auto_escalate_threshold}, ${wanted.kb_suggestion_enabled},
             ${wanted.ai_triage_enabled}, ${wanted.ai_category_mode}, ${wanted.ai_priority_mode}, ${wanted.ai_tags_mode}, ${wanted.ai_assignee_mode},
-            ${wanted.ai_category_threshold}, ${wanted.ai_priority_threshold}, ${wanted.ai_tags_threshold}, ${wanted.ai_assignee_threshold}, ${wanted.ai_llm_enabled})
+            ${wanted.ai_category_threshold}, ${wanted.ai_priority_threshold}, ${wanted.ai_tags_threshold}, ${wanted.ai_assignee_threshold}, ${wanted.ai_llm_enabled},
+            ${wanted.ai_group_mode}, ${wanted.ai_group_threshold})
     on conflict (organization_id) do update
       set auto_escalate_negative_sentiment = excluded.auto_escalate_negative_sentiment, auto_escalate_threshold = excluded.auto_escalate_threshold,
           kb_suggestion_enabled = excluded.kb_suggestion_enabled, ai_triage_enabled = excluded.ai_triage_enabled,
@@ -73,8 +80,10 @@ export async function writeSettings(db: CommonQueryMethods, changes: Partial<Org
           ai_tags_mode = excluded.ai_tags_mode, ai_assignee_mode = excluded.ai_assignee_mode,
           ai_category_threshold = excluded.ai_category_threshold, ai_priority_threshold = excluded.ai_priority_threshold,
           ai_tags_threshold = excluded.ai_tags_threshold, ai_assignee_threshold = excluded.ai_assignee_threshold,
-          ai_llm_enabled = excluded.ai_llm_enabled, updated_at = now()
+          ai_llm_enabled = excluded.ai_llm_enabled, ai_group_mode = excluded.ai_group_mode,
+          ai_group_threshold = excluded.ai_group_threshold, updated_at = now()
     returning auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
               ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
-              ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled`)
+              ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled,
+           ai_group_mode, ai_group_threshold`)
 }

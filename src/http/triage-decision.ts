@@ -10,22 +10,23 @@ import type { PredictionRow } from '#db/predictions.ts'
 import type { TicketFields, TicketRow } from '#db/tickets.ts'
 import { decisionsOn, nextSuggestion } from '#machines/suggestion-step.ts'
 import { metrics } from '#metrics.ts'
+import { assignInGroup } from './group-assignment.ts'
 import { refusal } from './refusal.ts'
 import { assignTicket, WORKED_ON } from './ticket-assignment.ts'
 import { editTicket } from './ticket-change.ts'
 import type { Author, Changed } from './ticket-change.ts'
 import { isSame } from './ticket-learning.ts'
 
-export const DECIDABLE = ['category', 'priority', 'tags', 'assignee', 'escalation'] as const
+export const DECIDABLE = ['category', 'priority', 'tags', 'group', 'assignee', 'escalation'] as const
 export type DecidableField = (typeof DECIDABLE)[number]
 
 /** What an agent decides on a ticket's triage. */
 export interface Wanted {
   event: 'ACCEPT' | 'REJECT'
-  /** Null: every field that is offered and can be decided on now. */
+  /** Null: every field that is offered and can be decided on now; a group gives the ticket to somebody, so it is named. */
   fields: readonly DecidableField[] | null
   /** What the agent puts in the place of what was suggested. */
-  values: { [Field in TriageField]?: FieldValue | undefined }
+  values: { [Field in TriageField | 'group']?: FieldValue | undefined }
 }
 
 interface Decided {
@@ -63,9 +64,12 @@ export async function decideTriage(tx: DatabaseTransactionConnection, author: Au
 }
 
 function fieldsOf(ticket: TicketRow, predictions: readonly PredictionRow[], { fields, values }: Wanted): DecidableField[] {
-  if (fields !== null || Object.keys(values).length > 0) return [...new Set([...(fields ?? []), ...(Object.keys(values) as TriageField[])])]
+  if (fields !== null || Object.keys(values).length > 0) return [...new Set([...(fields ?? []), ...(Object.keys(values) as DecidableField[])])]
   return DECIDABLE.filter(
-    (field) => predictions.some((each) => each.field === field && each.state === 'offered') && (field !== 'assignee' || WORKED_ON.includes(ticket.status)),
+    (field) =>
+      field !== 'group' &&
+      predictions.some((each) => each.field === field && each.state === 'offered') &&
+      (field !== 'assignee' || WORKED_ON.includes(ticket.status)),
   )
 }
 
@@ -78,7 +82,8 @@ async function decideField(
 ): Promise<Decided> {
   if (!prediction || prediction.state === null) throw refuse(`Nothing is offered for ${field}.`, null)
   const put = field === 'escalation' ? undefined : wanted.values[field]
-  if (put !== undefined && field === 'category') requireService(own, put)
+  if (put !== undefined && field === 'category') requireNamed(own.services, put, 'values.category', 'active service')
+  if (put !== undefined && field === 'group') requireNamed(own.groups, put, 'values.group', 'group')
   const isEdit = put !== undefined && !isSame(put, prediction.value)
   const event = wanted.event === 'REJECT' ? 'REJECT' : isEdit ? 'EDIT' : 'ACCEPT'
   const state = nextSuggestion(prediction.state, event)
@@ -86,7 +91,7 @@ async function decideField(
   const value = put ?? prediction.value
   await decidePrediction(tx, prediction.id, { state, decided_by: author.user_id, via: 'suggestion', final_value: event === 'REJECT' ? null : value })
   metrics.aiDecisions.inc({ field, decision: state })
-  if (field !== 'escalation' && value !== null) {
+  if (field !== 'escalation' && field !== 'group' && value !== null) {
     const source = event === 'REJECT' ? 'reject' : event === 'EDIT' ? 'edit' : 'accept'
     const label = { ticket_id: ticket.id, field, value, is_right: event !== 'REJECT', source, user_id: author.user_id, prediction_id: prediction.id } as const
     await insertLabel(tx, label)
@@ -103,6 +108,7 @@ function takenBack(ticket: TicketRow, own: OwnValues, { field, value, previous, 
     escalation: ticket.priority,
     tags: [...ticket.tags],
     assignee: ticket.assigned_to,
+    group: null,
     smart_reply: null,
   }[field]
   return isSame(now, value) ? (previous as FieldValue | null) : undefined
@@ -126,17 +132,20 @@ async function writeToTicket(
     if (prediction.field === 'assignee') assignee = value as string | null
   }
   const edited = await editTicket(tx, author, ticket, fields)
+  const group = decided.find(({ prediction, decision }) => prediction.field === 'group' && decision !== 'rejected')
+  if (group && assignee === undefined) {
+    const given = await assignInGroup(tx, author, edited.ticket, own.groups.find(({ name }) => name === group.value)?.id ?? '')
+    return { ticket: given.ticket, queues: [...edited.queues, ...given.queues] }
+  }
   if (assignee === undefined) return edited
   const assigned = await assignTicket(tx, author, edited.ticket, assignee)
   return { ticket: assigned.ticket, queues: [...edited.queues, ...assigned.queues] }
 }
 
-/** An agent may use a new tag, as everywhere; services and people are the organisation's. Who is staff is asked on assigning. */
-function requireService(own: OwnValues, value: FieldValue): void {
-  if (own.services.some(({ name }) => name === value)) return
-  throw refusal(422, 'The organisation offers no such service.', {
-    errors: [{ location: 'body', path: 'values.category', message: 'is not the name of an active service' }],
-  })
+/** An agent may use a new tag, as everywhere; services, groups and people are the organisation's. Who is staff is asked on assigning. */
+function requireNamed(known: readonly { name: string }[], value: FieldValue, path: string, what: string): void {
+  if (known.some(({ name }) => name === value)) return
+  throw refusal(422, `The organisation has no such ${what}.`, { errors: [{ location: 'body', path, message: `is not the name of a ${what}` }] })
 }
 
 function refuse(detail: string, state: PredictionRow['state']): Error {

@@ -4,6 +4,7 @@ import type { FieldFinding } from '#ai/field-findings.ts'
 import { ordersIn, withoutOrders } from '#ai/instructions.ts'
 import { triage } from '#ai/triage.ts'
 import { textOf, triageModel } from '#ai/triage-model.ts'
+import { TRIAGE_FIELDS } from '#db/ai-labels.ts'
 import type { FieldValue, TriageField } from '#db/ai-labels.ts'
 import type { Priority } from '#db/job-inputs.ts'
 import { readOwnValues } from '#db/own-values.ts'
@@ -76,7 +77,7 @@ function summary(found: TriageFinding, fields: readonly FieldFinding[], orders: 
 /** Records each field's prediction, and writes to the ticket those that may be. */
 async function record(tx: DatabaseTransactionConnection, found: TriageFinding, fields: readonly FieldFinding[]): Promise<void> {
   const { ticket_id, model_id, inputs_hash } = found
-  const ids = new Map<TriageField, string>()
+  const ids = new Map<FieldFinding['field'], string>()
   for (const { is_sure, ...finding } of fields) {
     const id = await recordPrediction(tx, { ...finding, ticket_id, model_id, inputs_hash, is_offered: is_sure && finding.mode !== 'silent' })
     if (id !== null) ids.set(finding.field, id)
@@ -93,7 +94,10 @@ async function record(tx: DatabaseTransactionConnection, found: TriageFinding, f
   }
   if (!wanted.category && !wanted.priority && wanted.tags.length === 0 && !wanted.assignee) return
   const before = await applyTriage(tx, ticket_id, wanted)
-  for (const [field, id] of ids) if (before && wrote(field, before, applied(field))) await notePredictionApplied(tx, id, before[field])
+  for (const field of TRIAGE_FIELDS) {
+    const id = ids.get(field)
+    if (before && id && wrote(field, before, applied(field))) await notePredictionApplied(tx, id, before[field])
+  }
 }
 
 /** Whether a field was written: it was not where somebody had chosen a value already. */

@@ -90,6 +90,7 @@ export function checkedReply(
 function faultOf(text: string, ticket: TicketText, sources: readonly Source[]): string | null {
   const carried = sources.map(({ title, quote }) => `${title}\n${quote}`).join('\n')
   if (ordersIn(text).length > 0) return 'the language model repeated instructions'
+  if (!text.isWellFormed() || /[^\P{C}\n\t]/u.test(text)) return 'the language model wrote what cannot be shown'
   if (PLACEHOLDER.test(text)) return 'the language model left a placeholder'
   if (holdsSecrets(text) || SECRET.test(text)) return 'the language model wrote a secret or an address'
   const foreign = facts(text).find((fact) => !carried.includes(fact) && !(isNumber(fact) && `${ticket.subject}\n${ticket.description}`.includes(fact)))

@@ -20,10 +20,12 @@ const DEFAULTS = {
   ai_priority_mode: 'suggest',
   ai_tags_mode: 'suggest',
   ai_assignee_mode: 'suggest',
+  ai_group_mode: 'suggest',
   ai_category_threshold: 0.4,
   ai_priority_threshold: 0.4,
   ai_tags_threshold: 0.4,
   ai_assignee_threshold: 0.5,
+  ai_group_threshold: 0.5,
   ai_llm_enabled: false,
 }
 

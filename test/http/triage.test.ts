@@ -84,7 +84,7 @@ test('each suggestion of a field says by which model, how sure, and why', async 
   assert.ok(category.why.nearest.length > 0)
   assert.deepEqual(
     body.fields.map((each: { field: string }) => each.field),
-    ['assignee', 'category', 'priority', 'tags'],
+    ['assignee', 'category', 'group', 'priority', 'tags'],
   )
 })
 
@@ -262,4 +262,24 @@ test('a solved ticket scores everything that was predicted of it, and a closed o
     { field: 'category', state: 'edited', is_right: false },
     { field: 'tags', state: 'expired', is_right: null },
   ])
+})
+
+test('the group follows from the service, and who accepts it gives the ticket to the member whose turn it is', async () => {
+  const desk = await newDesk()
+  const mechanic = await createUser(database, 'agent', { id: desk.id } as never)
+  const [repair] = await database.owner<{ id: string }>(`select id from services where organization_id = $1 and name = 'Bicycle repair'`, [desk.id])
+  const none = await desk.fieldOf(await desk.triaged(BRAKE), 'group')
+  assert.equal(none.value, null, 'without groups there is none to suggest')
+  const group = { name: 'Workshop', strategy: 'round_robin', members: [{ user_id: mechanic.id }] }
+  const made = await desk.admin.post('/groups', group)
+  assert.equal(made.status, 201)
+  await database.owner('update services set group_id = $2, updated_at = now() where id = $1', [repair!.id, made.body.id])
+  const ticket = await desk.triaged(BRAKE)
+  const offered = await desk.fieldOf(ticket, 'group')
+  assert.deepEqual([offered.value, offered.state], ['Workshop', 'offered'])
+  assert.equal((await desk.agent.post(`/tickets/${ticket}/triage/apply`, { values: { group: 'Nobody' } })).status, 422)
+  await desk.agent.post(`/tickets/${ticket}/accept`)
+  assert.equal((await desk.agent.post(`/tickets/${ticket}/triage/apply`, { field: 'group' })).status, 200)
+  assert.equal((await desk.agent.get(`/tickets/${ticket}`)).body.assigned_to, mechanic.id)
+  assert.equal((await desk.fieldOf(ticket, 'group')).state, 'accepted')
 })

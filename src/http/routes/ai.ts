@@ -30,7 +30,7 @@ const classified = z
   .object({
     fields: z.array(
       z.object({
-        field: z.enum(TRIAGE_FIELDS),
+        field: z.enum([...TRIAGE_FIELDS, 'group']),
         value: fieldValue.nullable().describe('Null where nothing is sure enough'),
         confidence: z.number().nullable(),
         threshold: z.number(),

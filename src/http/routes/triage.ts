@@ -20,7 +20,7 @@ import { DECIDABLE, decideTriage } from '../triage-decision.ts'
 import type { Wanted } from '../triage-decision.ts'
 import { triageView, viewTriage } from '../triage-view.ts'
 
-const SERVICE_CHARS = 200
+const NAME_CHARS = 200
 
 const field = z.enum(DECIDABLE)
 const which = { field: field.optional(), fields: z.array(field).min(1).optional().describe('Without any: every field that is offered') }
@@ -28,7 +28,13 @@ const application = z
   .strictObject({
     ...which,
     values: z
-      .strictObject({ category: z.string().min(1).max(SERVICE_CHARS), priority: z.enum(PRIORITIES), tags: ticketTags, assignee: z.guid() })
+      .strictObject({
+        category: z.string().min(1).max(NAME_CHARS),
+        priority: z.enum(PRIORITIES),
+        tags: ticketTags,
+        group: z.string().min(1).max(NAME_CHARS),
+        assignee: z.guid(),
+      })
       .partial()
       .optional()
       .describe('What takes the place of what was suggested'),
