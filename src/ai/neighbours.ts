@@ -45,6 +45,16 @@ export class Neighbours<Item> {
 
   /** The `limit` most similar items, the most similar first; those that share nothing are left out. */
   nearest(text: string, limit: number, accept: (item: Item) => boolean = () => true): Neighbour<Item>[] {
+    const similarity = this.similarities(text)
+    return this.#items
+      .map((item, row) => ({ item, similarity: Math.min(1, similarity[row]!) }))
+      .filter((neighbour) => neighbour.similarity > 0 && accept(neighbour.item))
+      .toSorted((a, b) => b.similarity - a.similarity)
+      .slice(0, limit)
+  }
+
+  /** The cosine of each item's text with this one, in the order of the items. */
+  similarities(text: string): Float32Array {
     const vector = this.#vectorizer.vector(text, 'all')
     const similarity = new Float32Array(this.#items.length)
     for (let index = 0; index < vector.columns.length; index += 1) {
@@ -52,10 +62,6 @@ export class Neighbours<Item> {
       const end = this.#starts[vector.columns[index]! + 1]!
       for (let at = this.#starts[vector.columns[index]!]!; at < end; at += 1) similarity[this.#rows[at]!]! += weight * this.#weights[at]!
     }
-    return this.#items
-      .map((item, row) => ({ item, similarity: Math.min(1, similarity[row]!) }))
-      .filter((neighbour) => neighbour.similarity > 0 && accept(neighbour.item))
-      .toSorted((a, b) => b.similarity - a.similarity)
-      .slice(0, limit)
+    return similarity
   }
 }

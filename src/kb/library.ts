@@ -27,7 +27,7 @@ export async function articleIndex(organizationId: string, reader: Reader): Prom
   const key = await reader.read(articlesKey)
   return articleIndexes.get(organizationId, key, async () => {
     const articles = await reader.read((db) => publishedArticles(db, MAX_ARTICLES))
-    return SearchIndex.learn(articles.map((article) => ({ title: article.title, text: article.content, item: article })))
+    return SearchIndex.learn(articles.map((article) => ({ title: article.title, text: article.content, item: article, asked: article.asked })))
   })
 }
 

@@ -58,6 +58,21 @@ test('a foreign ticket is shown nothing and gets no draft', async () => {
   assert.deepEqual(await database.owner('select id from ai_suggestions where ticket_id = $1', [ticket]), [])
 })
 
+test('where an article helped, the next ticket that asks in the same words is shown it', async () => {
+  const { tenant, vpn } = await library()
+  const words = { subject: 'Orange padlock', description: 'The orange padlock in the corner is blinking since Monday.' }
+  const first = await newTicket(database, tenant, words)
+  await runJob(database, kbSuggest, tenant.id, { ticket_id: first })
+  assert.deepEqual(await suggestionsOf(first), [])
+  await database.owner(
+    `insert into ticket_kb_suggestions (organization_id, ticket_id, article_id, title, excerpt, relevance_score, is_helpful) values ($1, $2, $3, 'VPN', '', 1, true)`,
+    [tenant.id, first, vpn],
+  )
+  const second = await newTicket(database, tenant, { subject: 'Padlock', description: 'An orange padlock is blinking' })
+  await runJob(database, kbSuggest, tenant.id, { ticket_id: second })
+  assert.equal((await suggestionsOf(second))[0]!['article_id'], vpn)
+})
+
 test('a withdrawn article leaves the suggestions, unless somebody voted on it', async () => {
   const { tenant, vpn } = await library()
   const [voted, plain] = [await newTicket(database, tenant, QUESTION), await newTicket(database, tenant, QUESTION)]
