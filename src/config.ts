@@ -18,6 +18,8 @@ export const LIMITS = {
   QUEUE_RATE_PERIOD_MAX_SECONDS: 86_400,
   QUEUE_DEPTH_MAX: 100_000_000,
   STATEMENT_TIMEOUT_MS: 60_000,
+  /** A migration waits so long for a lock, and with it everybody who wants the table meanwhile; then it lets them pass. */
+  LOCK_TIMEOUT_MS: 2_000,
   /** Requests of one user (of one address, before sign-in). */
   RATE_PER_MINUTE: 6_000,
   /** Failed sign-ins within a window; further attempts are then refused, right or wrong. */

@@ -47,6 +47,11 @@ function checked(secret: string, file: string): string {
   )
 }
 
+/** The secret as far as there is one already. */
+export async function keptSecret(config: Config): Promise<string | null> {
+  return config.ATUM_SECRET ?? (await readIfThere(join(config.ATUM_DATA_DIR, 'secret')))?.trim() ?? null
+}
+
 const demoFile = (directory: string): string => join(directory, 'demo.json')
 
 /** The demo sign-ins, null where there are none. */

@@ -3,6 +3,7 @@ import { readConfig } from '#config.ts'
 import type { Config } from '#config.ts'
 import type { Database } from '#db/pool.ts'
 import { requireOwnerUrl } from './connection.ts'
+import { apiAddress, checkApi, checkRoutes } from './doctor-api.ts'
 import { explain } from './failure.ts'
 import { examples, print } from './output.ts'
 
@@ -20,24 +21,25 @@ interface Finding {
   detail: string
 }
 
-type Check = (database: Database, ownerUrl: string, config: Config) => Promise<Omit<Finding, 'check'>>
+type Check = (database: Database, ownerUrl: string, config: Config, url: string | undefined) => Promise<Omit<Finding, 'check'>>
 
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('examine a running installation; exit code 1 where something is wrong')
+    .option('--url <url>', 'where the API answers, if not at HOST and PORT')
     .option('--json', 'print the findings as JSON')
-    .addHelpText('after', examples('doctor', 'doctor --json'))
+    .addHelpText('after', examples('doctor', 'doctor --url http://127.0.0.1:9000 --json'))
     .action(doctor)
 }
 
-async function doctor({ json }: { json?: boolean }): Promise<void> {
-  const findings = await examine(readConfig())
+async function doctor({ json, url }: { json?: boolean; url?: string }): Promise<void> {
+  const findings = await examine(readConfig(), url)
   const healthy = findings.every((finding) => finding.ok)
   print(json, { healthy, findings }, () => findings.map(({ check, ok, detail }) => `${ok ? 'ok   ' : 'WRONG'}  ${check}: ${detail}`).join('\n'))
   if (!healthy) process.exitCode = 1
 }
 
-async function examine(config: Config): Promise<Finding[]> {
+async function examine(config: Config, url: string | undefined): Promise<Finding[]> {
   const [{ openDatabase }, { serviceUrls }] = await Promise.all([import('#db/pool.ts'), import('#db/logins.ts')])
   let ownerUrl: string
   let database: Database
@@ -48,10 +50,10 @@ async function examine(config: Config): Promise<Finding[]> {
     return [{ check: 'database', ok: false, detail: explain(error) }]
   }
   try {
-    const reached = await look('database', version, database, ownerUrl, config)
+    const reached = await look('database', version, database, ownerUrl, config, url)
     if (!reached.ok) return [reached]
     const findings = [reached]
-    for (const [name, check] of Object.entries(CHECKS)) findings.push(await look(name, check, database, ownerUrl, config))
+    for (const [name, check] of Object.entries(CHECKS)) findings.push(await look(name, check, database, ownerUrl, config, url))
     return findings
   } finally {
     await database.end()
@@ -125,5 +127,21 @@ const CHECKS: Record<string, Check> = {
       ok: (oldest?.seconds ?? 0) <= OLDEST_DUE_MAX_S,
       detail: oldest ? `due for ${oldest.seconds.toFixed(1)} s in the queue ${oldest.queue}` : 'none is due',
     }
+  },
+  indexes: async ({ system }) => {
+    const invalid = await (await statements()).invalidIndexes(system)
+    return {
+      ok: invalid.length === 0,
+      detail: invalid.length === 0 ? 'all are valid' : `left by a broken-off build: ${invalid.join(', ')}. Drop them, and migrate up`,
+    }
+  },
+  api: async (database, _ownerUrl, config, url) => checkApi(database, url ?? apiAddress(config), url !== undefined),
+  routes: async (database, _ownerUrl, config, url) => {
+    const address = url ?? apiAddress(config)
+    const answers = await fetch(`${address}/livez`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+    return answers || url ? checkRoutes(database, config, address) : { ok: true, detail: `not tried: there is none at ${address}` }
   },
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { sql } from './sql.ts'
+import { ROLES } from './users.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 const serverRow = z.object({ version: z.number(), version_text: z.string(), now: z.date() })
@@ -45,4 +46,26 @@ export async function countViolations(db: CommonQueryMethods, limit: number): Pr
 /** Ends the statements of this transaction that take longer. */
 export async function limitStatements(tx: CommonQueryMethods, milliseconds: number): Promise<void> {
   await tx.query(sql.unsafe`select set_config('statement_timeout', ${`${milliseconds}ms`}, true)`)
+}
+
+/** How many connections processes of the API have to this database. */
+export async function countApiConnections(db: CommonQueryMethods): Promise<number> {
+  return db.oneFirst(sql.typeAlias('count')`
+    select count(*) as count from pg_stat_activity where datname = current_database() and application_name = 'atum-desk api'`)
+}
+
+/** Indexes that a broken-off build has left: nobody reads them, and every write pays for them. */
+export async function invalidIndexes(db: CommonQueryMethods): Promise<readonly string[]> {
+  return db.anyFirst(sql.type(z.object({ name: z.string() }))`
+    select indexrelid::regclass::text as name from pg_index join pg_class on pg_class.oid = indexrelid
+     where not indisvalid and relnamespace = 'public'::regnamespace order by 1`)
+}
+
+const callerRow = z.object({ user_id: z.string(), organization_id: z.string().nullable(), role: z.enum(ROLES) })
+
+/** One admin and one operator, in whose names the routes are tried. */
+export async function findCallers(db: CommonQueryMethods): Promise<readonly z.infer<typeof callerRow>[]> {
+  return db.any(sql.type(callerRow)`
+    select distinct on (role) id as user_id, organization_id, role from users
+     where role in ('admin', 'operator') and is_active order by role, created_at`)
 }

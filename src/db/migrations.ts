@@ -1,10 +1,18 @@
-import { readdir } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
+import { setTimeout as pause } from 'node:timers/promises'
 import { runner } from 'node-pg-migrate'
 import pg from 'pg'
+import { LIMITS } from '#config.ts'
+import { sqlState } from './errors.ts'
+import { knownMigrations, MIGRATIONS_FOLDER, sqlLoader } from './migration-files.ts'
 
-const FOLDER = fileURLToPath(new URL('../../migrations', import.meta.url))
+export { knownMigrations } from './migration-files.ts'
+
 const TABLE = 'schema_migrations'
+
+const RETRY_MS = { from: 500, spread: 1_500 }
+/** So long a migration is tried again before it is given up. */
+const PATIENCE_MS = 600_000
+const LOCK_NOT_AVAILABLE = '55P03'
 
 /** A migration and whether the database has it. */
 export interface MigrationState {
@@ -19,18 +27,9 @@ export class UnknownMigrationError extends Error {
   }
 }
 
-/** The names of all migrations of this version, oldest first: `20260101000000_baseline`, ... */
-export async function knownMigrations(): Promise<string[]> {
-  const files = await readdir(FOLDER)
-  return files
-    .filter((file) => file.endsWith('.sql'))
-    .map((file) => file.slice(0, -4))
-    .toSorted()
-}
-
 /** Which migrations the database has. Reads only; an empty database has none. */
-export async function migrationStates(url: string): Promise<MigrationState[]> {
-  const known = await knownMigrations()
+export async function migrationStates(url: string, folder = MIGRATIONS_FOLDER): Promise<MigrationState[]> {
+  const known = await knownMigrations(folder)
   return withClient(url, async (client) => {
     const there = await client.query<{ there: boolean }>(`select to_regclass('public.${TABLE}') is not null as there`)
     if (!there.rows[0]?.there) return known.map((name) => ({ name, applied_at: null }))
@@ -40,44 +39,78 @@ export async function migrationStates(url: string): Promise<MigrationState[]> {
   })
 }
 
+export interface MigrateOptions {
+  to?: string | undefined
+  log?: ((line: string) => void) | undefined
+  /** How long a statement waits for a lock, and everybody who wants the table behind it. */
+  lockTimeoutMs?: number | undefined
+  /** A test brings its own. */
+  folder?: string | undefined
+}
+
 /**
- * Takes the database up to `to` (default: the newest) or down to it (it stays; default: the newest one is undone).
- * One transaction, under an advisory lock for which a second caller waits.
+ * Takes the database up to `to` (default: the newest) or down to it (it stays; default: the newest one is undone). Each
+ * migration is a transaction of its own, under an advisory lock for which a second caller waits. A migration that does
+ * not get a lock in time lets those pass who wait behind it, and is tried again.
  *
  * @param url a role that may create tables, roles and functions
  * @param to a migration's name, or the part behind its number: `rag_graph`
  * @returns the names of the migrations that ran, in order
  * @throws UnknownMigrationError
  */
-export async function migrate(
-  url: string,
-  direction: 'up' | 'down',
-  { to, log = () => {} }: { to?: string | undefined; log?: ((line: string) => void) | undefined } = {},
-): Promise<string[]> {
-  const states = await migrationStates(url)
+export async function migrate(url: string, direction: 'up' | 'down', options: MigrateOptions = {}): Promise<string[]> {
+  const ran: string[] = []
+  for (const name of await pendingMigrations(url, direction, options)) ran.push(...(await runOne(url, direction, name, options)))
+  if (direction === 'up' && ran.length > 0) await withClient(url, grantBookkeeping)
+  return ran
+}
+
+/** The names that would run, in order. @throws UnknownMigrationError */
+export async function pendingMigrations(url: string, direction: 'up' | 'down', { to, folder }: MigrateOptions = {}): Promise<string[]> {
+  const states = await migrationStates(url, folder)
   const names = states.map((state) => state.name)
   const target = to === undefined ? undefined : names.find((name) => name === to || name.slice(name.indexOf('_') + 1) === to)
   if (to !== undefined && !target) throw new UnknownMigrationError(to, names)
-  const pending =
-    direction === 'up'
-      ? states.filter((state) => !state.applied_at && (!target || state.name <= target)).length
-      : target
-        ? states.filter((state) => state.applied_at && state.name > target).length
-        : 1
-  if (pending === 0) return []
-  const ran = await runner({
-    databaseUrl: url,
-    dir: FOLDER,
-    migrationsTable: TABLE,
-    direction,
-    // A second starter that waited for the lock finds fewer left; going up, "all up to the target" is what both want.
-    count: direction === 'up' && !target ? Number.POSITIVE_INFINITY : pending,
-    advisoryLockMode: 'wait',
-    checkOrder: true,
-    logger: { info: log, warn: log, error: log },
-  })
-  if (direction === 'up') await withClient(url, grantBookkeeping)
-  return ran.map((migration) => migration.name)
+  if (direction === 'up') return states.filter((state) => !state.applied_at && (!target || state.name <= target)).map((state) => state.name)
+  const applied = states.filter((state) => state.applied_at).map((state) => state.name)
+  return target ? applied.filter((name) => name > target).toReversed() : applied.slice(-1)
+}
+
+/** @returns the name, or nothing where another starter was quicker */
+async function runOne(
+  url: string,
+  direction: 'up' | 'down',
+  name: string,
+  { lockTimeoutMs = LIMITS.LOCK_TIMEOUT_MS, folder, log = () => {} }: MigrateOptions,
+): Promise<string[]> {
+  const end = performance.now() + PATIENCE_MS
+  for (;;) {
+    try {
+      const ran = await runner({
+        databaseUrl: withLockTimeout(url, lockTimeoutMs),
+        dir: folder ?? MIGRATIONS_FOLDER,
+        migrationsTable: TABLE,
+        migrationLoaderStrategies: [sqlLoader],
+        direction,
+        file: name,
+        advisoryLockMode: 'wait',
+        checkOrder: true,
+        logger: { info: log, warn: log, error: log },
+      })
+      return ran.map((migration) => migration.name)
+    } catch (error) {
+      if (sqlState(error) !== LOCK_NOT_AVAILABLE || performance.now() > end) throw error
+      log(`${name}: a table is in use, or another migration runs; it is tried again`)
+      await pause(RETRY_MS.from + Math.random() * RETRY_MS.spread)
+    }
+  }
+}
+
+function withLockTimeout(url: string, milliseconds: number): string {
+  const address = new URL(url)
+  const options = address.searchParams.get('options')
+  address.searchParams.set('options', [options, `-c lock_timeout=${milliseconds}`].filter(Boolean).join(' '))
+  return address.href
 }
 
 /** The service reads which migrations there are (health), and nothing else of the bookkeeping. */

@@ -121,7 +121,7 @@ test('doctor finds what is wrong, and says so in its exit code', async () => {
   assert.equal(code, 1)
   assert.deepEqual(
     findings.filter((finding) => !finding.ok).map((finding) => finding.check),
-    ['workers'],
+    ['workers', 'api'],
   )
   await database.owner('alter table tickets disable row level security')
   assert.match((await run(['doctor'], here)).stdout, /WRONG +row_level_security: off for tickets/)
