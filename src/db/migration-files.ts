@@ -62,9 +62,8 @@ export const sqlLoader: LoaderStrategy = {
 
 function actionOf({ text, statements }: Script): (pgm: MigrationBuilder) => void {
   return (pgm) => {
-    if (statements === null) return void pgm.sql(text)
-    pgm.noTransaction()
-    // It holds up nobody while it waits for the transactions before it.
-    for (const statement of ['set lock_timeout = 0', ...statements]) pgm.sql(statement)
+    if (statements !== null) pgm.noTransaction()
+    // Statement by statement it holds up nobody while it waits for the transactions before it.
+    for (const statement of statements === null ? [text] : ['set lock_timeout = 0', ...statements]) pgm.sql(statement)
   }
 }
