@@ -25,7 +25,7 @@ export async function takeSteps(db: CommonQueryMethods, steps: readonly (TakenSt
     ), audited as (
       insert into audit_log (organization_id, action, entity_type, entity_id, details)
       select organization_id, 'ticket.sla_' || given.action, 'ticket', taken.ticket_id::text,
-             jsonb_build_object('clock', clock, 'cycle', cycle, 'step', step, 'due_at', taken.due_at)
+             jsonb_build_object('clock', clock, 'cycle', cycle, 'step', step, 'due_at', taken.due_at, 'is_internal', true)
         from taken join given using (ticket_id, clock, cycle, step)
     )
     select ticket_id, clock, cycle, step from taken`)

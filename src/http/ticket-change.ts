@@ -92,9 +92,9 @@ async function settle(tx: DatabaseTransactionConnection, author: Author, before:
     request_id: author.request_id,
   })
   if (!author.by) await learnFromChange(tx, author.user_id, before, after)
-  if (before.status === after.status && before.priority === after.priority) return { ticket: after, queues: [] }
-  await replan(tx, after)
+  if (isMoved(before, after)) await replan(tx, after)
   const jobs = (await hasJobEngine(tx)) ? jobsOf(author.organization_id, before, after) : []
+  if (jobs.length === 0 && !isMoved(before, after)) return { ticket: after, queues: [] }
   await enqueueJobs(tx, jobs)
   const ticket = await findTicket(tx, { user_id: author.user_id, sees: 'all' }, after.id)
   return { ticket: ticket ?? after, queues: jobs.map((job) => job.queue) }
@@ -114,13 +114,23 @@ async function replan(tx: DatabaseTransactionConnection, { id, status, sla_start
 
 function jobsOf(organizationId: string, before: TicketRow, after: TicketRow): NewJob[] {
   const ticket_id = after.id
-  const clocks = after.sla_started_at === null || after.status === 'cancelled' ? [] : [slaCheck, slaPredict]
-  const isSolved = (status: TicketState) => status === 'resolved' || status === 'closed'
+  const runs = isMoved(before, after) && after.sla_started_at !== null && after.status !== 'cancelled'
   return [
-    ...clocks.map((type) => newJob(type, organizationId, { ticket_id })),
-    ...(isSolved(before.status) === isSolved(after.status) ? [] : [newJob(ragIndex, organizationId, { source_type: 'ticket' as const, source_id: ticket_id })]),
+    ...(runs ? [slaCheck, slaPredict] : []).map((type) => newJob(type, organizationId, { ticket_id })),
+    ...(isIndexedAnew(before, after) ? [newJob(ragIndex, organizationId, { source_type: 'ticket' as const, source_id: ticket_id })] : []),
   ]
 }
+
+const isMoved = (before: TicketRow, after: TicketRow): boolean => before.status !== after.status || before.priority !== after.priority
+
+/** The index holds solved tickets: one that becomes solved or is opened again, and one whose text or links change. */
+function isIndexedAnew(before: TicketRow, after: TicketRow): boolean {
+  if (isSolved(before.status) !== isSolved(after.status)) return true
+  const indexed = ({ subject, description, tags, service_id }: TicketRow): string => JSON.stringify([subject, description, tags, service_id])
+  return isSolved(after.status) && indexed(before) !== indexed(after)
+}
+
+const isSolved = (status: TicketState): boolean => status === 'resolved' || status === 'closed'
 
 const COMPARED = ['status', 'assigned_to', 'subject', 'priority', 'tags', 'service_id'] as const
 

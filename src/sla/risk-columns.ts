@@ -9,6 +9,9 @@ const PRIOR_CASES = 10
 const FOLDS = 5
 /** What tells the outcome so well by itself was written after it. */
 const TOO_GOOD = 0.985
+/** A column of whole numbers is also read as names where it has so many of them, each for so many cases on average. */
+const CODES_LEAST = 20
+const CODE_CASES = 3
 /** Names of what is only known once a case is over. */
 const AFTERWARDS = /(^|_)(closed?|closure|resolv\w*|resolution|solved|solution|made_sla|breach\w*|outcome|completed|finished|ended)(_|$)/i
 
@@ -52,28 +55,28 @@ export function learnEncoding(rows: readonly RiskRow[]): { encoding: RiskEncodin
   const folds = foldsOf(rows)
   for (const name of Object.keys(rows[0]?.features ?? {})) {
     const kind = kindOf(rows, name)
-    const reason =
-      kind === 'empty'
-        ? 'has no values'
-        : AFTERWARDS.test(name)
-          ? 'is known afterwards, by its name'
-          : kind === 'future'
-            ? 'has times that lie after their row'
-            : null
-    if (reason !== null || kind === 'empty' || kind === 'future') {
-      left_out[name] = reason ?? ''
-      continue
-    }
-    const learned =
-      kind === 'text' ? learnText(rows, name, folds) : { column: { kind, name }, values: [Float64Array.from(rows, (row) => numberOf(kind, row, name))] }
-    if (tellsAll(rows, learned.values[0]!)) left_out[name] = 'tells the outcome by itself'
+    const reason = reasonAgainst(kind, name)
+    const learned = kind === 'empty' || kind === 'future' || reason !== null ? [] : learnColumns(rows, kind, name, folds)
+    if (reason !== null) left_out[name] = reason
+    else if (learned.some(({ values }) => tellsAll(rows, values[0]!))) left_out[name] = 'tells the outcome by itself'
     else {
-      columns.push(learned.column)
-      values.push(learned.values)
+      columns.push(...learned.map(({ column }) => column))
+      values.push(...learned.map((one) => one.values))
     }
   }
   const clock = clockColumns(rows)
   return { encoding: { columns, left_out }, matrix: [...clock, ...values.flat()] }
+}
+
+function reasonAgainst(kind: ReturnType<typeof kindOf>, name: string): string | null {
+  if (kind === 'empty') return 'has no values'
+  if (AFTERWARDS.test(name)) return 'is known afterwards, by its name'
+  return kind === 'future' ? 'has times that lie after their row' : null
+}
+
+function learnColumns(rows: readonly RiskRow[], kind: Column['kind'], name: string, folds: Uint8Array): { column: Column; values: Float64Array[] }[] {
+  const asText = kind === 'text' || isCode(rows, kind, name) ? [learnText(rows, name, folds)] : []
+  return kind === 'text' ? asText : [{ column: { kind, name }, values: [Float64Array.from(rows, (row) => numberOf(kind, row, name))] }, ...asText]
 }
 
 /** The rows as numbers, by an encoding that was learned from others. */
@@ -124,6 +127,16 @@ function kindOf(rows: readonly RiskRow[], name: string): Column['kind'] | 'empty
   if (!known.every((row) => isInstant(row.features[name]!))) return 'text'
   // Half a second of rounding is no knowledge of the future.
   return known.some((row) => Date.parse(row.features[name]!) > row.observed_at + 500) ? 'future' : 'age'
+}
+
+/** Whole numbers of which each stands for many cases may be names of something: groups, people. */
+function isCode(rows: readonly RiskRow[], kind: Column['kind'], name: string): boolean {
+  if (kind !== 'number') return false
+  const cases = new Map<string, Set<string>>()
+  for (const { case_id, features } of rows) cases.getOrInsertComputed(features[name] ?? '', () => new Set()).add(case_id)
+  const named = [...cases.keys()].filter((value) => value !== '')
+  if (named.length < CODES_LEAST || !named.every((value) => /^\d+$/.test(value))) return false
+  return named.reduce((sum, value) => sum + cases.get(value)!.size, 0) / named.length >= CODE_CASES
 }
 
 const isInstant = (text: string): boolean => /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d|$)/.test(text) && !Number.isNaN(Date.parse(text))

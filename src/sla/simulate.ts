@@ -9,7 +9,14 @@ const MAX_TARGET_MINUTES = 5 * 366 * 24 * 60
 const instant = z.iso.datetime({ offset: true }).transform((text) => Temporal.Instant.from(text).epochMilliseconds)
 const targetMinutes = z.number().positive().max(MAX_TARGET_MINUTES)
 
-const change = z.strictObject({ at: instant, target_minutes: targetMinutes.optional(), calendar: calendarDefinition.optional() })
+const change = z
+  .strictObject({
+    at: instant,
+    target_minutes: targetMinutes.optional(),
+    target_min: targetMinutes.optional().describe('Another word for target_minutes'),
+    calendar: calendarDefinition.optional(),
+  })
+  .transform(({ target_min, ...change }) => ({ ...change, target_minutes: change.target_minutes ?? target_min }))
 
 /** A clock to be tried out: what POST /sla/simulate takes. */
 export const simulation = z

@@ -177,3 +177,15 @@ test('a reader says once whether an article helped, and may change it', async ()
   assert.equal((await customer.get(`/kb/articles/${vpn.id}/feedback`)).status, 403)
   assert.equal((await stranger.get(`/kb/articles/${vpn.id}/feedback`)).status, 404)
 })
+
+test('a solved ticket that is tagged, or spoken on once more, is indexed anew; an open one is not', async () => {
+  const jobs = async (id: string) => (await database.owner(`select from job_queue where job_type = 'RAG_INDEX' and payload ->> 'source_id' = $1`, [id])).length
+  const before = await jobs(tunnel)
+  await agent.patch(`/tickets/${tunnel}`, { tags: ['vpn'] })
+  await customer.post(`/tickets/${tunnel}/comments`, { content: 'Thank you, it works.' })
+  assert.equal(await jobs(tunnel), before + 2)
+  const open = (await customer.post('/tickets', { subject: 's', description: 'd' })).body.id
+  await agent.patch(`/tickets/${open}`, { tags: ['vpn'] })
+  await customer.post(`/tickets/${open}/comments`, { content: 'Hello?' })
+  assert.equal(await jobs(open), 0)
+})

@@ -70,6 +70,16 @@ test('a value that was never seen is what all cases are, and odd names do no har
   assert.ok(matrix.every((column) => column.length === 1))
 })
 
+test('whole numbers that stand for groups are read as names too', () => {
+  const group = (row: RiskRow): string => String((Number(row.case_id.slice(5)) * 7) % 40)
+  const { encoding } = learnEncoding(withFeature('group', group))
+  assert.deepEqual(
+    encoding.columns.filter(({ name }) => name === 'group').map(({ kind }) => kind),
+    ['number', 'text'],
+  )
+  assert.equal(encodeRows(encoding, [train[0]!]).length, learnEncoding(withFeature('group', group)).matrix.length)
+})
+
 test('with too few cases there is no model, and the share of time elapsed is said to be that', () => {
   const few = madeUpCases(100)
   assert.equal(learnRisk(few), null)

@@ -5,10 +5,12 @@ import { commentRow, insertComment, listComments } from '#db/comments.ts'
 import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { findTicket, lockTicket } from '#db/tickets.ts'
+import type { TicketRow } from '#db/tickets.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
 import { notFound, refusal } from '../refusal.ts'
+import { reindexSolved } from '../reindex.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { uuidParams } from '../shapes.ts'
@@ -46,7 +48,7 @@ export const commentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
           const details = { ticket_id: id, is_internal: comment.is_internal, is_ai_generated: comment.is_ai_generated }
           await note(tx, request, { action: 'comment.create', entity_type: 'comment', entity_id: comment.id, details })
           queues = [...queues, ...(await rule(tx, { ...tenant, request_id: request.id }, id))]
-          if (!comment.is_internal) queues = [...queues, ...(await recheckClocks(tx, tenant.organization_id, ticket))]
+          if (!comment.is_internal) queues = [...queues, ...(await hearWords(tx, tenant.organization_id, ticket))]
           return comment
         })
       })
@@ -95,4 +97,9 @@ async function hearCustomer(tx: DatabaseTransactionConnection, author: Author, t
 async function rule(tx: DatabaseTransactionConnection, author: Author, ticketId: string): Promise<string[]> {
   const ticket = await lockTicket(tx, { user_id: author.user_id, sees: 'all' }, ticketId)
   return ticket ? (await runRules(tx, author, 'commented', { ticket, queues: [] })).queues : []
+}
+
+/** What was said in public: clocks that it ends or begins, and an index that holds it. @returns the queues of the jobs that this causes */
+async function hearWords(tx: DatabaseTransactionConnection, organizationId: string, ticket: TicketRow): Promise<string[]> {
+  return [...(await recheckClocks(tx, organizationId, ticket)), ...(await reindexSolved(tx, organizationId, [ticket.id]))]
 }
