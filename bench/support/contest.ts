@@ -48,13 +48,15 @@ async function enqueueAll(add: (payloads: Marked[]) => Promise<unknown>, count: 
 async function work(contestant: Contestant, url: string, purpose: Purpose): Promise<void> {
   const watch = purpose === 'watch' ? new Watch() : null
   const startedAt = Date.now()
+  const before = process.cpuUsage()
   // For a drain the start counts from here: connecting is part of it. A watched worker is asked nothing before it is ready.
   if (!watch) process.send?.({ startedAt })
   const stop = await contestant.work(url, watch)
   if (watch) process.send?.({ startedAt })
   await once(process, 'message')
   await stop()
-  const { user, system } = process.cpuUsage()
+  // Without what loading the modules took, which comes once and not with each job.
+  const { user, system } = process.cpuUsage(before)
   process.send?.({ cpuSeconds: (user + system) / 1e6, watched: watch?.report() ?? null })
   process.disconnect?.()
 }

@@ -1,6 +1,7 @@
 import type { ClaimedJob } from '#db/job-claims.ts'
 import type { Engine } from './engine.ts'
 import { JobActor } from './job.ts'
+import type { JobHost } from './job.ts'
 import type { Interruption } from './run.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -25,13 +26,16 @@ export interface CrewEvents {
 }
 
 /** The job actors of one queue in this worker: those that run, WORKER_CONCURRENCY at most, and those that wait for a slot. */
-export class Crew {
+export class Crew implements JobHost {
   readonly #engine: Engine
   readonly #recorder: Recorder
   readonly #worker: number
   readonly #events: CrewEvents
   readonly #actors = new Map<number, JobActor>()
   #waiting: JobActor[] = []
+  /** How many at the head of #waiting have begun already. */
+  #begun = 0
+  #isFilling = false
   #running = 0
   /** Mean milliseconds of a run; a new crew takes its jobs for slow ones. */
   #meanRunMs = AHEAD_MS
@@ -70,7 +74,7 @@ export class Crew {
     for (const job of jobs) {
       // Given to us although we have it: a fall of the server undid our first claim.
       this.interrupt(job.id, 'LEASE_LOST', 'its claim was undone, and made again')
-      const actor = new JobActor(job, this.#worker, this.#engine, this.#recorder)
+      const actor = new JobActor(job, this.#worker, this.#engine, this.#recorder, this)
       this.#actors.set(job.id, actor)
       this.#waiting.push(actor)
     }
@@ -90,8 +94,9 @@ export class Crew {
 
   /** Interrupts those that have not begun; they need no slot to end. */
   releaseWaiting(message: string): void {
-    const waiting = this.#waiting
+    const waiting = this.#waiting.slice(this.#begun)
     this.#waiting = []
+    this.#begun = 0
     for (const actor of waiting) {
       actor.interrupt('RELEASE', message)
       this.#begin(actor)
@@ -113,35 +118,42 @@ export class Crew {
     }))
   }
 
+  slotDone(actor: JobActor): void {
+    this.#running -= 1
+    this.#meanRunMs += NEWEST * (Math.max(0.01, actor.runMs) - this.#meanRunMs)
+    this.#fillSlots()
+  }
+
+  left(actor: JobActor, recorded: boolean): void {
+    if (!recorded) this.#events.leaseLost(actor.job)
+    this.#dismiss(actor)
+  }
+
+  crashed(actor: JobActor, error: unknown): void {
+    this.#events.jobCrashed(actor.job, error)
+    this.#dismiss(actor)
+  }
+
   #fillSlots(): void {
-    const slots = this.#engine.config.WORKER_CONCURRENCY - this.#running
-    if (slots <= 0 || this.#waiting.length === 0) return
-    const starting = this.#waiting.splice(0, slots)
-    for (const actor of starting) this.#begin(actor)
+    // A run that was interrupted before it began ends at once and asks for the next: the loop that runs takes it.
+    if (this.#isFilling) return
+    this.#isFilling = true
+    const slots = this.#engine.config.WORKER_CONCURRENCY
+    while (this.#running < slots && this.#begun < this.#waiting.length) this.#begin(this.#waiting[this.#begun++]!)
+    this.#isFilling = false
+    if (this.#begun < this.#waiting.length) return
+    this.#waiting = []
+    this.#begun = 0
   }
 
   #begin(actor: JobActor): void {
     this.#running += 1
-    void this.#host(actor)
+    actor.begin()
   }
 
-  async #host(actor: JobActor): Promise<void> {
-    try {
-      const recorded = await actor.live(() => this.#slotDone(actor))
-      if (!recorded) this.#events.leaseLost(actor.job)
-    } catch (error) {
-      this.#events.jobCrashed(actor.job, error)
-    } finally {
-      if (this.#actors.get(actor.job.id) === actor) this.#actors.delete(actor.job.id)
-      this.#events.slotFree()
-      if (this.#actors.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
-    }
-  }
-
-  /** The handler is through: its slot is free for the next, while what it decided is being recorded. */
-  #slotDone(actor: JobActor): void {
-    this.#running -= 1
-    this.#meanRunMs += NEWEST * (Math.max(0.01, actor.runMs) - this.#meanRunMs)
-    this.#fillSlots()
+  #dismiss(actor: JobActor): void {
+    if (this.#actors.get(actor.job.id) === actor) this.#actors.delete(actor.job.id)
+    this.#events.slotFree()
+    if (this.#actors.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
   }
 }

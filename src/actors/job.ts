@@ -28,16 +28,29 @@ class LeaseLost extends Error {
   override name = 'LeaseLost'
 }
 
+/** Whom a job actor tells how it is getting on. */
+export interface JobHost {
+  /** The handler is through, and only recording is left; told once a job. */
+  slotDone(actor: JobActor): void
+  /** The job has left this worker's hands; `recorded` is false where the lease was lost, and so nothing of its end was written. */
+  left(actor: JobActor, recorded: boolean): void
+  /** The engine's own fault, not the handler's. */
+  crashed(actor: JobActor, error: unknown): void
+}
+
 /**
  * One claimed job on its way: it decides by the machine, has the decision recorded, and only then acts. There is one
- * way in (`live`) and one way in which a job ends (`#end`).
+ * way in (`begin`), one way in which a run ends (`#close`) and one in which the job leaves (`#leave`). What every quick
+ * job goes through is written with callbacks: promises were a third of the worker's time.
  */
 export class JobActor {
   readonly job: ClaimedJob
   readonly #worker: number
+  readonly #host: JobHost
   readonly #engine: Engine
   readonly #recorder: Recorder
   readonly #run = new Run()
+  #holdsSlot = true
   readonly since = Date.now()
   /** Whether START is in the database: not known yet, yes, or no, and never will be. */
   #started: boolean | null = true
@@ -45,8 +58,9 @@ export class JobActor {
   #standing: JobStanding
   #version: number
   #progress: { share: number; note: string } | null = null
-  constructor(job: ClaimedJob, worker: number, engine: Engine, recorder: Recorder) {
+  constructor(job: ClaimedJob, worker: number, engine: Engine, recorder: Recorder, host: JobHost) {
     this.job = job
+    this.#host = host
     this.#worker = worker
     this.#engine = engine
     this.#recorder = recorder
@@ -71,42 +85,40 @@ export class JobActor {
     this.#run.interrupt(kind, message)
   }
 
-  /**
-   * Lives until the job has left this worker's hands.
-   *
-   * @param slotDone called once, when the handler is through and only recording is left
-   * @returns false where the lease was lost, and so nothing of its end was written
-   * @throws only where the engine itself is at fault
-   */
-  async live(slotDone: () => void): Promise<boolean> {
-    const done = onceOnly(slotDone)
+  /** Begins the run; the host is told when it is over, and when the job has left. */
+  begin(): void {
     try {
-      if (this.#run.interruption) await this.#endInterrupted(this.#run.interruption)
-      else {
-        await this.#start()
-        const outcome = await this.#runHandler()
-        done()
-        await this.#end(outcome)
-      }
-      return true
+      if (this.#run.interruption) return this.#close(this.#run.interruption)
+      const type = this.#engine.jobTypes.get(this.job.job_type)
+      if (type?.durable === 'each') return void this.#startDurably(type)
+      this.#start()
+      this.#runHandler(type)
     } catch (error) {
-      if (!(error instanceof LeaseLost)) throw error
-      this.#noteLeaseLost()
-      return false
-    } finally {
-      done()
+      this.#freeSlot()
+      this.#leave(error)
     }
   }
 
-  /**
-   * START. With `durable: 'each'` it is in the database before the handler begins. With 'batch' the handler begins at
-   * once: START goes with the next recording statement, and a short job's together with its end.
-   *
-   * @throws LeaseLost where that is known already
-   */
-  async #start(): Promise<void> {
-    if (this.#engine.jobTypes.get(this.job.job_type)?.durable === 'each') return this.#step({ type: 'START' })
-    const move = this.#decide({ type: 'START' }, {})
+  #freeSlot(): void {
+    if (!this.#holdsSlot) return
+    this.#holdsSlot = false
+    this.#host.slotDone(this)
+  }
+
+  /** START, in the database before the handler begins. */
+  async #startDurably(type: JobType): Promise<void> {
+    try {
+      await this.#step({ type: 'START' })
+      this.#runHandler(type)
+    } catch (error) {
+      this.#freeSlot()
+      this.#leave(error)
+    }
+  }
+
+  /** START with the next recording statement, a short job's together with its end; the handler begins at once. */
+  #start(): void {
+    const move = this.#decide({ type: 'START' })
     this.#adopt(move)
     this.#started = null
     this.#recorder.enter(move, (recorded) => {
@@ -122,16 +134,20 @@ export class JobActor {
     return this.#started === true
   }
 
-  /** The handler's outcome, its error, or the interruption, whichever comes first. */
-  async #runHandler(): Promise<Outcome | Error> {
-    const type = this.#engine.jobTypes.get(this.job.job_type)
-    if (!type) return new PermanentFailure(`this worker knows no job type ${this.job.job_type}`)
-    const outcome = await this.#run.outcomeOf(() => this.#handle(type), type.timeout_ms)
-    meterOf(type.name).run.observe(this.#run.ms / 1_000)
-    return outcome
+  /** Runs the handler; its outcome, its error or the interruption closes the run, whichever comes first. */
+  #runHandler(type: JobType | undefined): void {
+    if (!type) return this.#close(new PermanentFailure(`this worker knows no job type ${this.job.job_type}`))
+    this.#run.start(
+      () => this.#handle(type),
+      type.timeout_ms,
+      (outcome) => {
+        meterOf(type.name).run.observe(this.#run.ms / 1_000)
+        this.#close(outcome)
+      },
+    )
   }
 
-  async #handle(type: JobType): Promise<Outcome> {
+  #handle(type: JobType): Promise<Outcome> {
     const payload = type.payload.safeParse(this.job.payload)
     if (!payload.success) throw new PermanentFailure(`payload: ${payload.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`)
     const run = this.#run
@@ -170,13 +186,55 @@ export class JobActor {
     }
   }
 
-  /** The one way in which a run ends. */
+  /** The one way in which a run ends. Success without writes is what most quick jobs come to. */
+  #close(outcome: Outcome | Error): void {
+    try {
+      this.#freeSlot()
+      if (!(outcome instanceof Error) && outcome.kind === 'succeed' && !outcome.writes) return this.#succeed(outcome.result)
+    } catch (error) {
+      return this.#leave(error)
+    }
+    void this.#leaveAfter(this.#end(outcome))
+  }
+
+  #succeed(result: unknown): void {
+    const move = this.#decide({ type: 'SUCCEED' }, result)
+    this.#recorder.enter(move, (settled) => {
+      if (settled instanceof Error) return void this.#leaveAfter(this.#fail(settled))
+      if (!settled) return this.#leave(new LeaseLost())
+      this.#adopt(move)
+      this.#countEnd()
+      this.#leave(null)
+    })
+  }
+
+  async #leaveAfter(ending: Promise<void>): Promise<void> {
+    try {
+      await ending
+    } catch (error) {
+      return this.#leave(error)
+    }
+    this.#leave(null)
+  }
+
+  /** The one way in which the job leaves: recorded, with its lease lost, or by a fault of the engine. */
+  #leave(error: unknown): void {
+    try {
+      if (error === null) return this.#host.left(this, true)
+      if (!(error instanceof LeaseLost)) return this.#host.crashed(this, error)
+      this.#noteLeaseLost()
+      this.#host.left(this, false)
+    } catch (fault) {
+      this.#host.crashed(this, fault)
+    }
+  }
+
   async #end(outcome: Outcome | Error): Promise<void> {
     if (outcome instanceof Interruption) return this.#endInterrupted(outcome)
     if (outcome instanceof Error) return this.#fail(outcome)
-    if (outcome.kind === 'snooze') return this.#finish({ type: 'SNOOZE', delay_ms: outcome.delay_ms }, { details: { delay_ms: outcome.delay_ms } })
+    if (outcome.kind === 'snooze') return this.#finish({ type: 'SNOOZE', delay_ms: outcome.delay_ms }, { delay_ms: outcome.delay_ms })
     try {
-      await (outcome.writes ? this.#succeedWith(outcome.writes, outcome.result) : this.#finish({ type: 'SUCCEED' }, { result: outcome.result }))
+      await this.#succeedWith(outcome.writes!, outcome.result)
     } catch (error) {
       if (error instanceof LeaseLost) throw error
       await this.#fail(toError(error))
@@ -188,26 +246,26 @@ export class JobActor {
     if (kind === 'TIMEOUT') {
       const fault = { class: 'Timeout', message }
       const backoff_ms = this.#backoffMs()
-      return this.#finish({ type: 'TIMEOUT', fault, backoff_ms }, { details: { error: fault, backoff_ms } })
+      return this.#finish({ type: 'TIMEOUT', fault, backoff_ms }, { error: fault, backoff_ms })
     }
-    return this.#finish({ type: kind }, { details: { reason: message } })
+    return this.#finish({ type: kind }, { reason: message })
   }
 
   async #fail(error: Error): Promise<void> {
     const fault = faultOf(error)
     const permanent = error instanceof PermanentFailure
     const backoff_ms = this.#backoffMs()
-    await this.#finish({ type: 'FAIL', fault, permanent, backoff_ms }, { details: { error: fault, permanent, backoff_ms } })
+    await this.#finish({ type: 'FAIL', fault, permanent, backoff_ms }, { error: fault, permanent, backoff_ms })
   }
 
-  async #finish(event: JobEvent, extra: { result?: unknown; details?: unknown } = {}): Promise<void> {
-    await this.#step(event, extra)
+  async #finish(event: JobEvent, details: unknown): Promise<void> {
+    await this.#step(event, details)
     this.#countEnd()
   }
 
   /** Decides, has it recorded, and stands where the machine says. @throws LeaseLost */
-  async #step(event: JobEvent, extra: { result?: unknown; details?: unknown } = {}): Promise<void> {
-    const move = this.#decide(event, extra)
+  async #step(event: JobEvent, details?: unknown): Promise<void> {
+    const move = this.#decide(event, undefined, details)
     if (!(await this.#recorder.record(move))) throw new LeaseLost()
     this.#adopt(move)
   }
@@ -215,7 +273,7 @@ export class JobActor {
   /** SUCCEED together with the handler's own writes, in one transaction: both commit, or neither does. */
   async #succeedWith(writes: (tx: DatabaseTransactionConnection) => Promise<void>, result: unknown): Promise<void> {
     if (!(await this.#startIsRecorded())) throw new LeaseLost()
-    const move = this.#decide({ type: 'SUCCEED' }, { result })
+    const move = this.#decide({ type: 'SUCCEED' }, result)
     for (let tries = 1; ; tries += 1) {
       try {
         await this.#transaction(async (tx) => {
@@ -234,7 +292,7 @@ export class JobActor {
     this.#countEnd()
   }
 
-  #decide(event: JobEvent, extra: { result?: unknown; details?: unknown }): Move & JobTypeName {
+  #decide(event: JobEvent, result?: unknown, details?: unknown): Move & JobTypeName {
     const standing = nextJob(this.#standing, event)
     if (!standing) throw new Error(`job ${this.job.id}: the machine has no ${event.type} in ${this.#standing.state}`)
     return {
@@ -250,10 +308,10 @@ export class JobActor {
           attempt: standing.context.attempt,
           worker: this.#worker,
           decided_at: performance.now(),
-          details: extra.details,
+          details,
         },
       ],
-      result: extra.result,
+      result,
     }
   }
 
@@ -282,15 +340,7 @@ export class JobActor {
   }
 
   #countEnd(): void {
-    metrics.workerJobs.inc({ worker_name: this.#engine.workerName, job_type: this.job.job_type, status: this.#standing.state })
-  }
-}
-
-function onceOnly(call: () => void): () => void {
-  let called = false
-  return () => {
-    if (!called) call()
-    called = true
+    meterOf(this.job.job_type).countEnd(this.#engine.workerName, this.#standing.state)
   }
 }
 

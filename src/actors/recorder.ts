@@ -121,7 +121,7 @@ function merged(entries: readonly Entry[]): Move {
   const first = entries[0]!.move
   if (entries.length === 1) return first
   const last = entries.at(-1)!.move
-  return { id: first.id, version: first.version, standing: last.standing, transitions: entries.flatMap(({ move }) => move.transitions), result: last.result }
+  return { id: first.id, version: first.version, standing: last.standing, transitions: entries.length === 2 ? [...first.transitions, ...last.transitions] : entries.flatMap(({ move }) => move.transitions), result: last.result }
 }
 
 function settle(entries: readonly Entry[], recorded: boolean): void {

@@ -20,6 +20,9 @@ export class Run {
   #interruption: Interruption | null = null
   #settle: ((outcome: Outcome | Error) => void) | null = null
   #grace: NodeJS.Timeout | undefined
+  #timeout: NodeJS.Timeout | undefined
+  #timeoutMs = 0
+  #startedAt = 0
   /** Milliseconds that the handler took. */
   ms = 0
 
@@ -38,24 +41,53 @@ export class Run {
     if (this.#interruption) return
     this.#interruption = new Interruption(kind, message)
     this.#abort?.abort(this.#interruption)
-    if (this.#settle) this.#grace = setTimeout(this.#settle, ABORT_GRACE_MS, this.#interruption)
+    if (this.#settle) this.#grace = setTimeout(() => this.#settled(this.#interruption!), ABORT_GRACE_MS)
   }
 
-  /** What the handler answers or throws, or the interruption that it did not outlive. Never throws. */
-  async outcomeOf(handler: () => Promise<Outcome>, timeoutMs: number): Promise<Outcome | Error> {
-    if (this.#interruption) return this.#interruption
-    const started = performance.now()
-    const timeout = setTimeout(() => this.interrupt('TIMEOUT', `did not end within ${timeoutMs} ms`), timeoutMs)
-    const outcome = await new Promise<Outcome | Error>((resolve) => {
-      this.#settle = resolve
-      handler().then(resolve, (error: unknown) => resolve(toError(error)))
-    })
-    clearTimeout(timeout)
-    clearTimeout(this.#grace)
-    this.#settle = null
-    this.ms = performance.now() - started
-    return outcome instanceof Error && this.#interruption ? this.#interruption : outcome
+  /** Calls the handler and tells `ended`, once, what it answered or threw, or the interruption that it did not outlive. Never throws. */
+  start(handler: () => Promise<Outcome>, timeoutMs: number, ended: (outcome: Outcome | Error) => void): void {
+    if (this.#interruption) return ended(this.#interruption)
+    this.#startedAt = performance.now()
+    this.#timeoutMs = timeoutMs
+    this.#settle = ended
+    watchDeadline(this)
+    let outcome: Promise<Outcome>
+    try {
+      outcome = handler()
+    } catch (error) {
+      return this.#settled(toError(error))
+    }
+    outcome.then(this.#settled, (error: unknown) => this.#settled(toError(error)))
   }
+
+  /** Begins to watch the deadline of a run that is not over yet. */
+  arm(): void {
+    if (!this.#settle) return
+    const leftMs = this.#startedAt + this.#timeoutMs - performance.now()
+    this.#timeout = setTimeout(() => this.interrupt('TIMEOUT', `did not end within ${this.#timeoutMs} ms`), Math.max(0, leftMs))
+  }
+
+  #settled = (outcome: Outcome | Error): void => {
+    const ended = this.#settle
+    if (!ended) return
+    this.#settle = null
+    if (this.#timeout) clearTimeout(this.#timeout)
+    if (this.#grace) clearTimeout(this.#grace)
+    this.ms = performance.now() - this.#startedAt
+    ended(outcome instanceof Error && this.#interruption ? this.#interruption : outcome)
+  }
+}
+
+/** Runs that began in this turn of the event loop. Those that outlive it get a timer; most quick ones need none. */
+let begun: Run[] = []
+
+function watchDeadline(run: Run): void {
+  if (begun.push(run) > 1) return
+  setImmediate(() => {
+    const runs = begun
+    begun = []
+    for (const one of runs) one.arm()
+  })
 }
 
 /** Whatever was thrown, as an Error. */

@@ -212,8 +212,9 @@ class SupervisorHost implements QueueSupervisor {
   }
 
   #slotFree(): void {
-    if (this.ref.getSnapshot().matches('waiting') && (this.#lanes.hasFull || isLimited(this.#limits))) return this.#limitFree()
-    if (!this.ref.getSnapshot().matches('full')) return
+    const state = this.ref.getSnapshot().value
+    if (state === 'waiting' && (this.#lanes.hasFull || isLimited(this.#limits))) return this.#limitFree()
+    if (state !== 'full') return
     if (this.crew.free >= this.crew.window / 2) return this.#tell({ type: 'SLOT_FREE' })
     // A claim per finished job would be a commit per job.
     this.#timers.gather ??= setTimeout(() => {
