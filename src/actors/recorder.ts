@@ -11,6 +11,11 @@ import { awayPauseMs, isAwayForNow } from './service.ts'
 /** At most this many jobs go into one statement; larger ones gain nothing any more. */
 const BATCH_MAX = 1_000
 
+/** Statements under way at a time; while one waits for the disk, the next is at work. */
+const FLUSHES_MAX = 2
+/** A second statement begins only when this many jobs wait: fewer are better off together, in the next one. */
+const SECOND_MIN = 250
+
 /** Whose move it is, for the metrics. */
 export interface JobTypeName {
   job_type: string
@@ -31,8 +36,13 @@ interface Entry {
  */
 export class Recorder {
   readonly #engine: Engine
+  /** By job: a job's moves are recorded in the order in which they were decided. */
   #waiting = new Map<number, Entry[]>()
-  #flushing: Promise<void> | null = null
+  /** Jobs of the statements under way; what they decide meanwhile waits for these to end. */
+  readonly #inFlight = new Set<number>()
+  #flushes = 0
+  #isGathering = false
+  #whenIdle: (() => void)[] = []
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -55,19 +65,45 @@ export class Recorder {
     const entries = this.#waiting.get(move.id)
     if (entries) entries.push({ move, settle })
     else this.#waiting.set(move.id, [{ move, settle }])
-    this.#flushing ??= this.#flush()
+    this.#gather()
   }
 
   /** Resolves when nothing waits any more. */
-  async idle(): Promise<void> {
-    while (this.#flushing) await this.#flushing
+  idle(): Promise<void> {
+    return this.#isIdle ? Promise.resolve() : new Promise((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  get #isIdle(): boolean {
+    return this.#waiting.size === 0 && this.#flushes === 0
+  }
+
+  /** Lets everything that is decided in this turn of the event loop come along: a quick job's START and its end are one write. */
+  #gather(): void {
+    if (this.#isGathering || !this.#mayFlush) return
+    this.#isGathering = true
+    setImmediate(() => {
+      this.#isGathering = false
+      if (this.#mayFlush) void this.#flush()
+    })
+  }
+
+  get #mayFlush(): boolean {
+    return this.#flushes === 0 || (this.#flushes < FLUSHES_MAX && this.#waiting.size >= SECOND_MIN)
   }
 
   async #flush(): Promise<void> {
-    // Let everything that is decided in this turn of the event loop come along: a quick job's START and its end are one write.
-    await new Promise((resolve) => setImmediate(resolve))
-    while (this.#waiting.size > 0) await this.#write(this.#nextBatch())
-    this.#flushing = null
+    const batch = this.#nextBatch()
+    if (batch.length === 0) return
+    this.#flushes += 1
+    for (const [first] of batch) this.#inFlight.add(first!.move.id)
+    try {
+      await this.#write(batch)
+    } finally {
+      this.#flushes -= 1
+      for (const [first] of batch) this.#inFlight.delete(first!.move.id)
+    }
+    if (this.#waiting.size > 0) this.#gather()
+    else if (this.#isIdle) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
   /** Up to BATCH_MAX jobs; of each the oldest move, and those that follow it without a gap, as one. */
@@ -75,6 +111,7 @@ export class Recorder {
     const batch: Entry[][] = []
     for (const [id, entries] of this.#waiting) {
       if (batch.length === BATCH_MAX) break
+      if (this.#inFlight.has(id)) continue
       // A gap parts two claims of one job, the first of which was undone by a fall of the server.
       const gap = entries.length === 1 ? -1 : entries.findIndex(({ move }, at) => at > 0 && move.version !== endOf(entries[at - 1]!.move))
       batch.push(gap === -1 ? entries : entries.splice(0, gap))
