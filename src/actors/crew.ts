@@ -2,6 +2,7 @@ import type { ClaimedJob } from '#db/job-claims.ts'
 import type { Engine } from './engine.ts'
 import { JobActor } from './job.ts'
 import type { JobHost } from './job.ts'
+import { Leases } from './leases.ts'
 import type { Interruption } from './run.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -13,6 +14,8 @@ const TREE_JOBS_MAX = 50
  */
 const AHEAD_MS = 200
 const WINDOW_MAX = 2_000
+/** A leased job that has not begun after this time is recorded as claimed. */
+const LEASED_MS = 100
 /** Weight of the newest run in the mean run time. */
 const NEWEST = 0.05
 
@@ -21,6 +24,8 @@ export interface CrewEvents {
   slotFree(): void
   /** The job had moved on, as far as this worker can tell. */
   leaseLost(job: ClaimedJob): void
+  /** What came of a lease is not known here any more. */
+  leaseUnknown(): void
   /** The engine's own fault, not the handler's. */
   jobCrashed(job: ClaimedJob, error: unknown): void
 }
@@ -31,11 +36,14 @@ export class Crew implements JobHost {
   readonly #recorder: Recorder
   readonly #worker: number
   readonly #events: CrewEvents
+  /** The leases under which its jobs came. */
+  readonly leases = new Leases()
   readonly #actors = new Map<number, JobActor>()
   #waiting: JobActor[] = []
   /** How many at the head of #waiting have begun already. */
   #begun = 0
   #isFilling = false
+  #claimTimer: NodeJS.Timeout | undefined
   #running = 0
   /** Mean milliseconds of a run; a new crew takes its jobs for slow ones. */
   #meanRunMs = AHEAD_MS
@@ -62,23 +70,37 @@ export class Crew implements JobHost {
     return this.#actors.size
   }
 
-  get ids(): number[] {
-    return [...this.#actors.keys()]
+  /** Its jobs of which the table must say that they are this worker's. */
+  get claimedIds(): number[] {
+    return [...this.#actors.values()].filter((actor) => actor.claimed === 'recorded').map((actor) => actor.job.id)
   }
 
   holds(jobId: number): boolean {
     return this.#actors.has(jobId)
   }
 
-  take(jobs: readonly ClaimedJob[]): void {
+  /** The table gives the job to somebody else. One whose CLAIM is not recorded yet is nobody's by the table. */
+  lose(jobId: number, message: string): void {
+    const actor = this.#actors.get(jobId)
+    if (actor?.claimed === 'recorded') actor.interrupt('LEASE_LOST', message)
+  }
+
+  /** @param lease the serial of the lease under which they came; null where their CLAIM was recorded at once */
+  take(jobs: readonly ClaimedJob[], lease: number | null): void {
     for (const job of jobs) {
       // Given to us although we have it: a fall of the server undid our first claim.
       this.interrupt(job.id, 'LEASE_LOST', 'its claim was undone, and made again')
-      const actor = new JobActor(job, this.#worker, this.#engine, this.#recorder, this)
+      const actor = new JobActor(job, lease, this.#worker, this.#engine, this.#recorder, this)
       this.#actors.set(job.id, actor)
       this.#waiting.push(actor)
     }
     this.#fillSlots()
+    if (lease !== null && this.#waiting.length > 0) this.#claimTimer ??= setTimeout(() => this.#claimWaiting(), LEASED_MS)
+  }
+
+  #claimWaiting(): void {
+    this.#claimTimer = undefined
+    for (const actor of this.#waiting.slice(this.#begun)) actor.claim()
   }
 
   /** @returns whether the job is here */
@@ -125,13 +147,22 @@ export class Crew implements JobHost {
   }
 
   left(actor: JobActor, recorded: boolean): void {
+    if (actor.lease !== null && actor.claimed !== 'unknown') this.leases.jobLeft(actor.lease)
+    else if (actor.lease !== null) this.#abandon(actor.lease)
     if (!recorded) this.#events.leaseLost(actor.job)
     this.#dismiss(actor)
   }
 
   crashed(actor: JobActor, error: unknown): void {
+    if (actor.lease !== null) this.#abandon(actor.lease)
     this.#events.jobCrashed(actor.job, error)
     this.#dismiss(actor)
+  }
+
+  /** A job has left before anybody knew whether its CLAIM was recorded: the census finds out. */
+  #abandon(lease: number): void {
+    this.leases.abandon(lease)
+    this.#events.leaseUnknown()
   }
 
   #fillSlots(): void {

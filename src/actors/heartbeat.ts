@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { endLeases, recordLeases } from '#db/job-leases.ts'
 import { recordMoves } from '#db/job-records.ts'
 import { lockJob } from '#db/jobs.ts'
 import { moveOf } from '#db/job-moves.ts'
@@ -10,6 +11,9 @@ import type { Doubt, QueueSupervisor } from './supervisor.ts'
 
 /** A statement whose connection was lost has come to its end after this time. */
 const SETTLE_MS = 10_000
+
+/** A lease of this worker that nobody here knows of is turned into claims at this age: its answer is not on its way any more. */
+const LEASE_UNKNOWN_MS = 5_000
 
 /** What the heartbeat tells and asks of the worker it beats for. */
 export interface Heart {
@@ -36,6 +40,7 @@ export function heartbeatService(heart: Heart): Service {
       metrics.eventLoopLag.set(lagMs / 1_000)
       const lives = await heartbeat(engine.database.system, worker, { event_loop_lag_ms: Number.isFinite(lagMs) ? lagMs : 0, actor_tree: heart.tree() })
       if (!lives) return heart.declaredLost()
+      await endOwnLeases(engine, worker, heart.supervisors())
       strays = await takeCensus(engine, worker, heart.supervisors(), strays)
     },
   }
@@ -52,14 +57,14 @@ export function heartbeatService(heart: Heart): Service {
 async function takeCensus(engine: Engine, worker: number, supervisors: readonly QueueSupervisor[], before: ReadonlySet<number>): Promise<Set<number>> {
   await suspectAllHeld(engine, worker, supervisors)
   const known = new Set(supervisors.flatMap(({ suspects }) => [...suspects]))
-  const asked = new Set([...supervisors.flatMap(({ crew }) => crew.ids), ...known])
+  const asked = new Set([...supervisors.flatMap(({ crew }) => crew.claimedIds), ...known])
   const strays = new Set<number>()
   if (asked.size === 0) return strays
   const kept = new Set<number>()
   for (const job of await holdersOf(engine.database.system, [...asked])) {
     const ours = job.locked_by === worker
     const host = supervisors.find(({ crew }) => crew.holds(job.id))
-    if (host && !ours) host.crew.interrupt(job.id, 'LEASE_LOST', 'the table gives the job to somebody else')
+    if (host && !ours) host.crew.lose(job.id, 'the table gives the job to somebody else')
     if (host && ours && job.cancel_requested) host.crew.interrupt(job.id, 'CANCEL', 'cancel was asked for')
     const stray = ours && !host && known.has(job.id)
     if (stray && before.has(job.id)) await loseStray(engine, worker, job.id)
@@ -83,11 +88,26 @@ async function suspectAllHeld(engine: Engine, worker: number, supervisors: reado
     return doubt && (!doubt.asked || isOver(doubt)) ? [{ supervisor, doubt }] : []
   })
   if (unsure.length === 0) return
+  await recordLeases(engine.database.system, { worker, older_than_ms: LEASE_UNKNOWN_MS, except: supervisors.flatMap(({ crew }) => crew.leases.serials) })
   const held = await jobsHeldBy(engine.database.system, worker)
   for (const { supervisor, doubt } of unsure) {
     for (const id of held) supervisor.suspects.add(id)
     // Another answer may have been lost while the table was asked: that doubt stays.
     if (supervisor.doubt === doubt) supervisor.doubt = isOver(doubt) ? null : { ...doubt, asked: true }
+  }
+}
+
+/** The rows of leases that have ended while no claim came that would have taken them along. */
+export async function endOwnLeases(engine: Engine, worker: number, supervisors: readonly QueueSupervisor[]): Promise<void> {
+  for (const { crew } of supervisors) {
+    const ended = crew.leases.takeEnded()
+    if (ended.length === 0) continue
+    try {
+      await endLeases(engine.database.system, worker, ended)
+    } catch (error) {
+      crew.leases.giveBack(ended)
+      throw error
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ClaimedJob } from '#db/job-claims.ts'
-import type { Move } from '#db/job-records.ts'
+import type { Move, Transition } from '#db/job-records.ts'
 import { recordMoves } from '#db/job-records.ts'
 import { recordProgress } from '#db/jobs.ts'
 import { bindOrganization } from '#db/pool.ts'
@@ -45,6 +45,10 @@ export interface JobHost {
  */
 export class JobActor {
   readonly job: ClaimedJob
+  /** The serial of the lease under which it came; null where its CLAIM was recorded at once. */
+  readonly lease: number | null
+  /** What came of its CLAIM: recorded, so that the table says that the job is ours; refused, since it had moved on; or nobody knows yet. */
+  claimed: 'recorded' | 'refused' | 'unknown'
   readonly #worker: number
   readonly #host: JobHost
   readonly #engine: Engine
@@ -52,22 +56,25 @@ export class JobActor {
   readonly #run = new Run()
   #holdsSlot = true
   readonly since = Date.now()
+  readonly #takenAt = performance.now()
   /** Whether START is in the database: not known yet, yes, or no, and never will be. */
   #started: boolean | null = true
   #whenStarted: (() => void)[] = []
   #standing: JobStanding
   #version: number
   #progress: { share: number; note: string } | null = null
-  constructor(job: ClaimedJob, worker: number, engine: Engine, recorder: Recorder, host: JobHost) {
+  constructor(job: ClaimedJob, lease: number | null, worker: number, engine: Engine, recorder: Recorder, host: JobHost) {
     this.job = job
+    this.lease = lease
     this.#host = host
     this.#worker = worker
     this.#engine = engine
     this.#recorder = recorder
     this.#version = job.version
+    this.claimed = lease === null ? 'recorded' : 'unknown'
     this.#standing = {
-      state: 'claimed',
-      context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker, last_error: job.last_error },
+      state: lease === null ? 'claimed' : job.was,
+      context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker: lease === null ? worker : null, last_error: job.last_error },
     }
   }
 
@@ -99,6 +106,22 @@ export class JobActor {
     }
   }
 
+  /** CLAIM of a leased job that has waited for a slot longer than most: the table shall say who has it. */
+  claim(): void {
+    if (this.#standing.state !== 'queued' && this.#standing.state !== 'retried') return
+    const move = this.#decide({ type: 'CLAIM', worker: this.#worker, waited_ms: 0 })
+    this.#adopt(move)
+    this.#recorder.enter(move, (recorded) => {
+      this.#noteClaim(recorded)
+      if (recorded !== true) this.interrupt('LEASE_LOST', 'the job had moved on before CLAIM was recorded')
+    })
+  }
+
+  /** The first answer to a move of a leased job is the answer to its CLAIM. */
+  #noteClaim(settled: boolean | Error): void {
+    if (this.claimed === 'unknown' && !(settled instanceof Error)) this.claimed = settled ? 'recorded' : 'refused'
+  }
+
   #freeSlot(): void {
     if (!this.#holdsSlot) return
     this.#holdsSlot = false
@@ -123,6 +146,7 @@ export class JobActor {
     this.#started = null
     this.#recorder.enter(move, (recorded) => {
       this.#started = recorded === true
+      this.#noteClaim(recorded)
       if (!this.#started) this.interrupt('LEASE_LOST', 'the job had moved on before START was recorded')
       for (const resolve of this.#whenStarted.splice(0)) resolve()
     })
@@ -266,7 +290,9 @@ export class JobActor {
   /** Decides, has it recorded, and stands where the machine says. @throws LeaseLost */
   async #step(event: JobEvent, details?: unknown): Promise<void> {
     const move = this.#decide(event, undefined, details)
-    if (!(await this.#recorder.record(move))) throw new LeaseLost()
+    const recorded = await this.#recorder.record(move)
+    this.#noteClaim(recorded)
+    if (!recorded) throw new LeaseLost()
     this.#adopt(move)
   }
 
@@ -292,27 +318,38 @@ export class JobActor {
     this.#countEnd()
   }
 
+  /** What `event` makes of the job. A leased job's CLAIM goes with the first thing that is decided. */
   #decide(event: JobEvent, result?: unknown, details?: unknown): Move & JobTypeName {
-    const standing = nextJob(this.#standing, event)
-    if (!standing) throw new Error(`job ${this.job.id}: the machine has no ${event.type} in ${this.#standing.state}`)
+    const { state } = this.#standing
+    const isLeased = state === 'queued' || state === 'retried'
+    const transitions: Transition[] = []
+    let standing = this.#standing
+    if (isLeased && event.type !== 'CLAIM') standing = this.#next(standing, { type: 'CLAIM', worker: this.#worker, waited_ms: 0 }, undefined, transitions)
+    standing = this.#next(standing, event, details, transitions)
     return {
       id: this.job.id,
       job_type: this.job.job_type,
       version: this.#version,
       standing,
-      transitions: [
-        {
-          event: event.type,
-          from: this.#standing.state,
-          to: standing.state,
-          attempt: standing.context.attempt,
-          worker: this.#worker,
-          decided_at: performance.now(),
-          details,
-        },
-      ],
+      transitions,
       result,
+      lease: isLeased ? this.lease : null,
     }
+  }
+
+  #next(standing: JobStanding, event: JobEvent, details: unknown, transitions: Transition[]): JobStanding {
+    const next = nextJob(standing, event)
+    if (!next) throw new Error(`job ${this.job.id}: the machine has no ${event.type} in ${standing.state}`)
+    transitions.push({
+      event: event.type,
+      from: standing.state,
+      to: next.state,
+      attempt: next.context.attempt,
+      worker: this.#worker,
+      decided_at: event.type === 'CLAIM' ? this.#takenAt : performance.now(),
+      details,
+    })
+    return next
   }
 
   #adopt(move: Move): void {

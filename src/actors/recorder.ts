@@ -112,8 +112,7 @@ export class Recorder {
     for (const [id, entries] of this.#waiting) {
       if (batch.length === BATCH_MAX) break
       if (this.#inFlight.has(id)) continue
-      // A gap parts two claims of one job, the first of which was undone by a fall of the server.
-      const gap = entries.length === 1 ? -1 : entries.findIndex(({ move }, at) => at > 0 && move.version !== endOf(entries[at - 1]!.move))
+      const gap = entries.length === 1 ? -1 : entries.findIndex(({ move }, at) => at > 0 && !follows(move, entries[at - 1]!.move))
       batch.push(gap === -1 ? entries : entries.splice(0, gap))
       if (gap === -1) this.#waiting.delete(id)
     }
@@ -148,9 +147,9 @@ export class Recorder {
   }
 }
 
-/** The version in which a move leaves its job. */
-function endOf({ version, transitions }: Move): number {
-  return version + transitions.length
+/** Whether a move goes on where the other ends. A gap or a lease parts two claims of one job, the first of which was undone by a fall of the server. */
+function follows(move: Move, { version, transitions }: Move): boolean {
+  return move.lease == null && move.version === version + transitions.length
 }
 
 /** Several moves of one job, each deciding on what the one before left, as one. */
@@ -158,7 +157,14 @@ function merged(entries: readonly Entry[]): Move {
   const first = entries[0]!.move
   if (entries.length === 1) return first
   const last = entries.at(-1)!.move
-  return { id: first.id, version: first.version, standing: last.standing, transitions: entries.length === 2 ? [...first.transitions, ...last.transitions] : entries.flatMap(({ move }) => move.transitions), result: last.result }
+  return {
+    id: first.id,
+    version: first.version,
+    standing: last.standing,
+    transitions: entries.length === 2 ? [...first.transitions, ...last.transitions] : entries.flatMap(({ move }) => move.transitions),
+    result: last.result,
+    lease: first.lease ?? null,
+  }
 }
 
 function settle(entries: readonly Entry[], recorded: boolean): void {

@@ -1,4 +1,5 @@
 import { moveOf } from '#db/job-moves.ts'
+import { recordLeases } from '#db/job-leases.ts'
 import { recordMoves } from '#db/job-records.ts'
 import { orphanedJobs } from '#db/jobs.ts'
 import type { Move } from '#db/job-records.ts'
@@ -26,6 +27,7 @@ export const rescuerService: Service = {
     const lost = await declareLostWorkers(engine.database.system, engine.config.WORKER_LOST_MS)
     if (lost.length > 0) engine.log.warn({ workers: lost }, 'workers declared lost: their heartbeat has stopped')
     if (!(await hasUnrescuedWorkers(engine.database.system))) return
+    while ((await recordLeases(engine.database.system, 'ended')) > 0 && (await rescueBatch(engine)) > 0);
     while ((await rescueBatch(engine)) === BATCH_MAX);
     await closeRescues(engine.database.system, SETTLE_MS)
   },

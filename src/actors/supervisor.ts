@@ -3,7 +3,7 @@ import { createActor } from 'xstate'
 import type { ActorRefFrom } from 'xstate'
 import { allowedBy, isLimited, lockKeyLimits, lockQueueLimits, nextTokenMs, readQueueLimits, slotName, takeUpLimits } from '#db/job-limits.ts'
 import type { QueueLimits } from '#db/job-limits.ts'
-import { claimJobs, readyLanes } from '#db/job-claims.ts'
+import { claimJobs, leaseJobs, readyLanes } from '#db/job-claims.ts'
 import type { ClaimedJob, ClaimedRow, LaneQuota } from '#db/job-claims.ts'
 import { queueSupervisorMachine } from '#machines/queue-supervisor.ts'
 import type { QueueSupervisorEvent } from '#machines/queue-supervisor.ts'
@@ -26,6 +26,13 @@ const JOB_CRASH_BUDGET = { crashes: 20, withinMs: 60_000 }
 const SLOTS_GATHER_MS = 15
 /** Never wait shorter than this for a job that is about to be due: it spares a claim that would come too early. */
 const WAIT_MIN_MS = 5
+
+/** What a claim brought, and the lease under which it came; null where it was recorded at once. */
+interface Claimed {
+  jobs: readonly ClaimedRow[]
+  lease: number | null
+}
+const NONE: Claimed = { jobs: [], lease: null }
 
 export type SupervisorRef = ActorRefFrom<typeof queueSupervisorMachine>
 
@@ -82,6 +89,7 @@ class SupervisorHost implements QueueSupervisor {
     this.crew = new Crew(engine, recorder, worker, {
       slotFree: () => this.#slotFree(),
       leaseLost: (job) => this.suspects.add(job.id),
+      leaseUnknown: () => (this.doubt = { since: performance.now(), asked: false }),
       jobCrashed: (job, error) => this.#jobCrashed(job, error),
     })
     const machine = queueSupervisorMachine.provide({
@@ -135,9 +143,9 @@ class SupervisorHost implements QueueSupervisor {
     await Promise.resolve()
     const wanted = Math.min(this.crew.free, CLAIM_MAX)
     try {
-      const jobs = wanted > 0 ? await this.#claimFromLanes(wanted, renew) : []
+      const { jobs, lease } = wanted > 0 ? await this.#claimFromLanes(wanted, renew) : NONE
       this.#away = 0
-      this.crew.take(jobs)
+      this.crew.take(jobs, lease)
       // Claimed while the drain began: given back at once.
       if (this.ref.getSnapshot().matches('draining')) for (const job of jobs) this.crew.interrupt(job.id, 'RELEASE', 'the worker is draining')
       this.#tell({ type: 'CLAIMED', wanted, received: jobs.length })
@@ -150,37 +158,46 @@ class SupervisorHost implements QueueSupervisor {
     }
   }
 
-  async #claimFromLanes(wanted: number, renew: boolean): Promise<readonly ClaimedRow[]> {
+  async #claimFromLanes(wanted: number, renew: boolean): Promise<Claimed> {
     const now = performance.now()
     if (renew || this.#lanes.isStale(now) || !this.#lanes.hasDue(now)) {
       const guessed = await this.#lookAround(wanted)
-      if (guessed.length > 0) return guessed
+      if (guessed.jobs.length > 0) return guessed
     }
     const quotas = this.#lanes.plan(wanted, performance.now())
-    if (quotas.length === 0) return []
+    if (quotas.length === 0) return NONE
     const limited = isLimited(this.#limits) || quotas.some((quota) => quota.limit_key !== '')
-    return limited ? this.#claimLimited(quotas) : this.#claimLanes(quotas)
+    return limited ? { jobs: await this.#claimLimited(quotas), lease: null } : this.#leaseLanes(quotas)
   }
 
   /** Renews what is known of queue and lanes. Where nothing was known to wait, the lanes of late are claimed from in the same breath. */
-  async #lookAround(wanted: number): Promise<readonly ClaimedRow[]> {
+  async #lookAround(wanted: number): Promise<Claimed> {
     const { system } = this.#engine.database
     const guess = this.#limits === null || isLimited(this.#limits) || this.#lanes.hasDue(performance.now()) ? [] : this.#lanes.recall(wanted)
-    const [limits, lanes, jobs] = await Promise.all([
+    const [limits, lanes, guessed] = await Promise.all([
       readQueueLimits(system, this.queue),
       readyLanes(system, this.queue, LANES_MAX),
-      guess.length > 0 ? this.#claimLanes(guess) : [],
+      guess.length > 0 ? this.#leaseLanes(guess) : NONE,
     ])
     this.#limits = limits
     this.#lanes.renew(lanes, performance.now())
-    return jobs
+    return guessed
   }
 
-  async #claimLanes(quotas: readonly LaneQuota[]): Promise<readonly ClaimedRow[]> {
-    const jobs = await claimJobs(this.#engine.database.system, { queue: this.queue, worker: this.#worker, lanes: quotas })
-    this.#lanes.learn(quotas, jobs)
-    countClaims(jobs)
-    return jobs
+  async #leaseLanes(lanes: readonly LaneQuota[]): Promise<Claimed> {
+    const { leases } = this.crew
+    const [serial, ended] = [leases.begin(), leases.takeEnded()]
+    try {
+      const jobs = await leaseJobs(this.#engine.database.system, { queue: this.queue, worker: this.#worker, lanes, serial, ended })
+      leases.hold(serial, jobs.length)
+      this.#lanes.learn(lanes, jobs)
+      countWaits(jobs)
+      return { jobs, lease: serial }
+    } catch (error) {
+      leases.abandon(serial)
+      leases.giveBack(ended)
+      throw error
+    }
   }
 
   /** A claim under the queue's and the keys' limits: they are locked, asked, and taken up, in one transaction. */
@@ -194,7 +211,8 @@ class SupervisorHost implements QueueSupervisor {
       return { jobs, limits, asked }
     })
     this.#lanes.learn(asked, jobs)
-    countClaims(jobs)
+    countWaits(jobs)
+    for (const job of jobs) meterOf(job.job_type).countTransition('CLAIM', job.was, 'claimed')
     const wanted = quotas.reduce((sum, quota) => sum + quota.limit, 0)
     // Slots come back when jobs end, tokens by the clock; until then the queue is not asked again in vain.
     if (limits && allowedBy(limits, wanted) - jobs.length <= 0) {
@@ -253,13 +271,9 @@ class SupervisorHost implements QueueSupervisor {
 }
 
 /** Feeds the metrics of claims. */
-function countClaims(jobs: readonly ClaimedRow[]): void {
+function countWaits(jobs: readonly ClaimedRow[]): void {
   metrics.claimBatch.observe(jobs.length)
-  for (const job of jobs) {
-    const meter = meterOf(job.job_type)
-    meter.countTransition('CLAIM', job.was, 'claimed')
-    meter.wait.observe(Math.max(0, job.wait_ms) / 1_000)
-  }
+  for (const job of jobs) meterOf(job.job_type).wait.observe(Math.max(0, job.wait_ms) / 1_000)
 }
 
 /** What may be asked of each lane under the limits. Pure. */

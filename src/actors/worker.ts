@@ -14,7 +14,7 @@ import { workerMachine } from '#machines/worker.ts'
 import { metrics } from '#metrics.ts'
 import { VERSION } from '#version.ts'
 import type { Engine } from './engine.ts'
-import { heartbeatService } from './heartbeat.ts'
+import { endOwnLeases, heartbeatService } from './heartbeat.ts'
 import { listenerActor } from './listener.ts'
 import type { WakeMessage } from './listener.ts'
 import { Recorder } from './recorder.ts'
@@ -265,6 +265,7 @@ class WorkerHost implements Worker {
       }),
     )
     await this.#recorder.idle()
+    await endOwnLeases(this.#engine, worker, this.#supervisors).catch((error: unknown) => log.warn({ err: error }, 'leases could not be ended'))
     this.#stopServices()
     await setWorkerStatus(database.system, worker, 'stopped').catch((error: unknown) => log.warn({ err: error }, 'the stop could not be announced'))
     log.info({ worker }, 'worker stopped')

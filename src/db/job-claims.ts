@@ -10,11 +10,12 @@ const claimedJob = z.object({
   version: z.number(),
   attempt: z.number(),
   max_attempts: z.number(),
-  locked_by: z.number(),
   last_error: z.string().nullable(),
   payload: z.unknown(),
 })
-export type ClaimedJob = z.infer<typeof claimedJob>
+export interface ClaimedJob extends z.infer<typeof claimedJob> {
+  was: 'queued' | 'retried'
+}
 
 const laneRow = z.object({
   tenant: z.string(),
@@ -73,20 +74,71 @@ const claimedRow = claimedJob.extend({
 })
 export type ClaimedRow = z.infer<typeof claimedRow>
 
+/** What a claim is made with. */
+export interface Claim {
+  queue: string
+  worker: number
+  lanes: readonly LaneQuota[]
+}
+
 /**
- * CLAIM: takes due jobs of the given lanes for a live worker, unless their queue is paused. Two workers never receive
- * the same job: the places are locked as they are chosen, and locked ones are passed over.
+ * CLAIM, recorded at once: for jobs under a limit, whose slots must be counted with the claim. It takes due jobs of the
+ * given lanes for a live worker, unless their queue is paused.
+ */
+export async function claimJobs(db: CommonQueryMethods, claim: Claim): Promise<readonly ClaimedRow[]> {
+  return db.any(sql.type(claimedRow)`
+    with ${takenPlaces(claim)}, claimed as (
+      update job_queue job
+         set status = 'claimed', version = version + 1, attempt = attempt + 1, locked_by = ${claim.worker}, locked_at = now(), updated_at = now()
+        from taken
+       where job.id = taken.job_id and job.status = taken.state
+      returning job.id, job.organization_id, job.job_type, job.version, job.attempt, job.max_attempts, job.last_error, job.payload,
+                taken.lane, taken.run_after, taken.state
+    ), logged as (
+      insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id)
+      select id, version, 'CLAIM', state, 'claimed', attempt, ${claim.worker}, organization_id from claimed
+    )
+    select ${claimedColumns} from claimed order by lane, run_after, id`)
+}
+
+/**
+ * Takes jobs under a lease: their places, and one row that says who has them. Their rows are as they were until CLAIM is
+ * recorded with what follows it (see Move.lease), or by recordLeases where the worker dies before.
+ *
+ * @param claim.serial the worker's count of its leases, never used twice
+ * @param claim.ended serials of leases of which nothing is left to record: their rows go, unless the worker was declared lost
+ */
+export async function leaseJobs(db: CommonQueryMethods, claim: Claim & { serial: number; ended: readonly number[] }): Promise<readonly ClaimedRow[]> {
+  return db.any(sql.type(claimedRow)`
+    with ${takenPlaces(claim)}, claimed as materialized (
+      select job.id, job.organization_id, job.job_type, job.version, job.attempt, job.max_attempts, job.last_error, job.payload,
+             taken.lane, taken.run_after, taken.state
+        from taken join job_queue job on job.id = taken.job_id and job.status = taken.state
+    ), leased as (
+      insert into job_leases (worker, serial, job_ids, versions)
+      select ${claim.worker}, ${claim.serial}, array_agg(id), array_agg(version) from claimed having count(*) > 0
+    ), ended as (
+      delete from job_leases
+       where worker = ${claim.worker} and serial = any(${sql.array([...claim.ended], 'int4')})
+         and exists (select from workers where id = ${claim.worker} and status in ('active', 'draining'))
+    )
+    select ${claimedColumns} from claimed order by lane, run_after, id`)
+}
+
+const claimedColumns = sql.fragment`id, organization_id, job_type, version, attempt, max_attempts, last_error, payload, lane, state as was,
+  (extract(epoch from run_after) * 1000000)::int8 as due_us, extract(epoch from now() - run_after)::float4 * 1000 as wait_ms`
+
+/**
+ * The places of due jobs, taken from their lanes. Two workers never receive the same job: the places are locked as they
+ * are chosen, and locked ones are passed over.
  *
  * The commit is not waited for: a claim that a power cut undoes was never made, since whatever the worker records later
- * is fenced by the version that the claim gave.
+ * is fenced by the version that the claim gave, or by the lease that is gone.
  */
-export async function claimJobs(
-  db: CommonQueryMethods,
-  { queue, worker, lanes }: { queue: string; worker: number; lanes: readonly LaneQuota[] },
-): Promise<readonly ClaimedRow[]> {
+function takenPlaces({ queue, worker, lanes }: Claim) {
   const column = <T>(pick: (lane: LaneQuota) => T) => lanes.map(pick)
-  return db.any(sql.type(claimedRow)`
-    with open as materialized (
+  return sql.fragment`
+    open as materialized (
       select set_config('synchronous_commit', 'off', true)
        where not exists (select from queues where name = ${queue} and paused_at is not null)
          and exists (select from workers where id = ${worker} and status = 'active')
@@ -124,18 +176,5 @@ export async function claimJobs(
         ) as place
     ), taken as (
       delete from job_ready using due where job_ready.ctid = due.ctid returning job_ready.job_id, due.lane, job_ready.run_after, job_ready.state
-    ), claimed as (
-      update job_queue job
-         set status = 'claimed', version = version + 1, attempt = attempt + 1, locked_by = ${worker}, locked_at = now(), updated_at = now()
-        from taken
-       where job.id = taken.job_id and job.status = taken.state
-      returning job.id, job.organization_id, job.job_type, job.version, job.attempt, job.max_attempts, job.locked_by, job.last_error, job.payload,
-                taken.lane, taken.run_after, taken.state
-    ), logged as (
-      insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id)
-      select id, version, 'CLAIM', state, 'claimed', attempt, ${worker}, organization_id from claimed
-    )
-    select id, organization_id, job_type, version, attempt, max_attempts, locked_by, last_error, payload, lane, state as was,
-           (extract(epoch from run_after) * 1000000)::int8 as due_us, extract(epoch from now() - run_after)::float4 * 1000 as wait_ms
-      from claimed order by lane, run_after, id`)
+    )`
 }

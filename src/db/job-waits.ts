@@ -24,6 +24,7 @@ const standing = z.object({
   limit_max: z.number().nullable(),
   /** Jobs that take up its key's limit. */
   key_held: z.number(),
+  /** Who has it, by its row or by a lease that is not recorded yet. */
   locked_by: z.number().nullable(),
   locked_at: z.date().nullable(),
   /** Jobs of its lane that go before it. */
@@ -63,12 +64,16 @@ async function readStanding(tx: DatabaseTransactionConnection, id: number): Prom
            case when limit_key is null then 0 else (
              select count(*) from job_slots where job_slots.name = 'key ' || coalesce(organization_id, ${NO_TENANT}) || ' ' || limit_key
            ) end as key_held,
-           locked_by, locked_at,
+           coalesce(locked_by, lease.worker) as locked_by, coalesce(locked_at, lease.leased_at) as locked_at,
            (select count(*) from (
              select from job_ready ready
               where ready.queue = job.queue and ready.tenant = coalesce(job.organization_id, ${NO_TENANT}) and ready.priority = job.priority
                 and ready.limit_key = coalesce(job.limit_key, '') and (ready.run_after, ready.job_id) < (job.run_after, job.id)
               limit ${COUNTED_MAX}
            ) as ahead) as before
-      from job_queue job where id = ${id}`)
+      from job_queue job left join lateral (
+        select worker, leased_at from job_leases cross join lateral unnest(job_ids, versions) as leased (job_id, version)
+         where job.status in ('queued', 'retried') and leased.job_id = job.id and leased.version = job.version limit 1
+      ) as lease on true
+     where id = ${id}`)
 }

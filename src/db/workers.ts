@@ -61,6 +61,7 @@ export async function closeRescues(db: CommonQueryMethods, settleMs: number): Pr
   await db.query(sql.typeAlias('void')`
     update workers set rescued_at = now()
      where ended_at is not null and rescued_at is null and ended_at < now() - ${settleMs} * interval '1 millisecond'
+       and not exists (select from job_leases where worker = workers.id)
        and not exists (select from job_queue where locked_by = workers.id and status in ('claimed', 'running'))`)
 }
 

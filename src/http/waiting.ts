@@ -19,7 +19,7 @@ export type WaitingReason = z.infer<typeof waitingSchema>
 /** Why a job waits, by what CLAIM itself asks; empty where it has ended. Pure. */
 export function waitingBecause(wait: JobWait): WaitingReason[] {
   const { status, locked_by, locked_at } = wait
-  if (status === 'claimed' || status === 'running') {
+  if (locked_by !== null) {
     const since = locked_at?.toISOString() ?? null
     return [{ reason: 'in_hand', detail: `worker ${locked_by} holds it since ${since}`, facts: { worker: locked_by, since } }]
   }

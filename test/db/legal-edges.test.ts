@@ -31,15 +31,19 @@ test('the log takes an event exactly where the machine has the edge', async () =
   assert.deepEqual(rows.map((row) => String(row['edge'])).toSorted(), edges)
 })
 
-test('a row moves in one step by an edge, in two by START and what may follow it, and otherwise not', async () => {
+test('a row moves in one step by an edge, in two or three by CLAIM and START and what may follow them, and otherwise not', async () => {
   const rows = await database.owner(`
     select steps || ' ' || from_state || ' ' || to_state as move
-      from generate_series(-1, 4) as steps, unnest(enum_range(null::job_status)) as from_state, unnest(enum_range(null::job_status)) as to_state
+      from generate_series(-1, 5) as steps, unnest(enum_range(null::job_status)) as from_state, unnest(enum_range(null::job_status)) as to_state
      where job_move_is_legal(from_state, to_state, steps)`)
-  const one = jobChart.edges.filter((edge) => edge.from !== null).map((edge) => `1 ${edge.from} ${edge.to}`)
-  const two = jobChart.edges.filter((edge) => edge.from === 'running').map((edge) => `2 claimed ${edge.to}`)
+  const follow = (state: string) => jobChart.edges.filter((edge) => edge.from === state).map((edge) => edge.to)
+  const waiting = ['queued', 'retried']
   const none = JOB_STATES.map((state) => `0 ${state} ${state}`)
-  assert.deepEqual(rows.map((row) => String(row['move'])).toSorted(), [...new Set([...none, ...one, ...two])].toSorted())
+  const one = jobChart.edges.filter((edge) => edge.from !== null).map((edge) => `1 ${edge.from} ${edge.to}`)
+  const started = follow('running').map((to) => `2 claimed ${to}`)
+  const claimed = waiting.flatMap((from) => follow('claimed').map((to) => `2 ${from} ${to}`))
+  const whole = waiting.flatMap((from) => follow('running').map((to) => `3 ${from} ${to}`))
+  assert.deepEqual(rows.map((row) => String(row['move'])).toSorted(), [...new Set([...none, ...one, ...started, ...claimed, ...whole])].toSorted())
 })
 
 test('PostgreSQL refuses what the machine forbids', async () => {

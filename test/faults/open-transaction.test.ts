@@ -62,17 +62,22 @@ async function drainBatch(database: TestDatabase, lanes: Lanes, worker: number):
   const quotas = lanes.plan(BATCH, performance.now())
   const jobs = await claimJobs(database.system, { queue: 'default', worker, lanes: quotas })
   lanes.learn(quotas, jobs)
-  return (await recordMoves(database.system, jobs.map(successOf))).size
+  return (
+    await recordMoves(
+      database.system,
+      jobs.map((job) => successOf(job, worker)),
+    )
+  ).size
 }
 
-function successOf(job: ClaimedRow) {
+function successOf(job: ClaimedRow, worker: number) {
   const claimed = {
     state: 'claimed' as const,
-    context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker: job.locked_by, last_error: null },
+    context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker, last_error: null },
   }
   const running = nextJob(claimed, { type: 'START' })!
   const done = nextJob(running, { type: 'SUCCEED' })!
-  const step = { attempt: job.attempt, worker: job.locked_by }
+  const step = { attempt: job.attempt, worker }
   return {
     id: job.id,
     version: job.version,

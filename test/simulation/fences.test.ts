@@ -28,15 +28,15 @@ async function enqueueOne(queue: string, max_attempts = 3): Promise<number> {
 }
 
 /** What the holder of a claim decides, one move an event, as its actor does without asking the database. */
-function decisionsOf(job: ClaimedRow, events: readonly JobEvent[]): Move[] {
+function decisionsOf(worker: number, job: ClaimedRow, events: readonly JobEvent[]): Move[] {
   let version = job.version
   let standing: JobStanding = {
     state: 'claimed',
-    context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker: job.locked_by, last_error: job.last_error },
+    context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker, last_error: job.last_error },
   }
   return events.map((event) => {
     const next = nextJob(standing, event)!
-    const transition = { event: event.type, from: standing.state, to: next.state, attempt: next.context.attempt, worker: job.locked_by }
+    const transition = { event: event.type, from: standing.state, to: next.state, attempt: next.context.attempt, worker }
     standing = next
     return { id: job.id, version: version++, standing: next, transitions: [transition] }
   })
@@ -66,7 +66,7 @@ for (const [what, results] of [
     for (const _ of results) {
       const id = await enqueueOne(queue)
       const undone = await undoneClaim(queue, one)
-      const [started, succeeded] = decisionsOf(undone, [{ type: 'START' }, { type: 'SUCCEED' }])
+      const [started, succeeded] = decisionsOf(one, undone, [{ type: 'START' }, { type: 'SUCCEED' }])
       stale.push({ ...succeeded!, version: started!.version, transitions: [...started!.transitions, ...succeeded!.transitions] })
       const [claimed] = await claim(db, { queue, worker: other, limit: 1 })
       assert.deepEqual([claimed!.id, claimed!.version], [id, undone.version])
@@ -80,7 +80,7 @@ test('what a cut-off worker decided after a START that was refused is refused to
   const worker = await newWorker()
   const id = await enqueueOne('refused', 1)
   const [claimed] = await claim(db, { queue: 'refused', worker, limit: 1 })
-  const [start, release] = decisionsOf(claimed!, [{ type: 'START' }, { type: 'RELEASE' }])
+  const [start, release] = decisionsOf(worker, claimed!, [{ type: 'START' }, { type: 'RELEASE' }])
   await recordMoves(db, [moveOf((await lockJob(db, id))!, { type: 'LOSE', fault, backoff_ms: 0 })!])
   assert.deepEqual([...(await recordMoves(db, [start!]))], [])
   assert.deepEqual([...(await recordMoves(db, [release!]))], [])
@@ -91,7 +91,7 @@ test('a success after a START that was refused is refused without an error', asy
   const worker = await newWorker()
   const id = await enqueueOne('late')
   const [claimed] = await claim(db, { queue: 'late', worker, limit: 1 })
-  const [, succeed] = decisionsOf(claimed!, [{ type: 'START' }, { type: 'SUCCEED' }])
+  const [, succeed] = decisionsOf(worker, claimed!, [{ type: 'START' }, { type: 'SUCCEED' }])
   await recordMoves(db, [moveOf((await lockJob(db, id))!, { type: 'LOSE', fault, backoff_ms: 0 })!])
   assert.deepEqual([...(await recordMoves(db, [succeed!]))], [])
 })

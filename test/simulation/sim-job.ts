@@ -1,5 +1,5 @@
 import type { ClaimedRow } from '#db/job-claims.ts'
-import type { Move } from '#db/job-records.ts'
+import type { Move, Transition } from '#db/job-records.ts'
 import { backoffMs } from '#jobs/job-type.ts'
 import { nextJob } from '#machines/job-step.ts'
 import type { JobStanding } from '#machines/job-step.ts'
@@ -24,6 +24,10 @@ const OUTCOMES: readonly Outcome[] = ['plain', 'plain', 'plain', 'plain', 'write
 /** A claimed job on its way through a worker, as src/actors/job.ts takes it. */
 export class SimJob {
   readonly job: ClaimedRow
+  readonly lease: number
+  /** What came of its CLAIM. */
+  claimed: 'recorded' | 'refused' | 'unknown' = 'unknown'
+  readonly #worker: number
   readonly #crew: SimCrew
   #standing: JobStanding
   #version: number
@@ -34,13 +38,15 @@ export class SimJob {
   #started: boolean | null = true
   #whenStarted: (() => void)[] = []
 
-  constructor(job: ClaimedRow, crew: SimCrew) {
+  constructor(job: ClaimedRow, lease: number, worker: number, crew: SimCrew) {
     this.job = job
+    this.lease = lease
+    this.#worker = worker
     this.#crew = crew
     this.#version = job.version
     this.#standing = {
-      state: 'claimed',
-      context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker: job.locked_by, last_error: job.last_error },
+      state: job.was,
+      context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker: null, last_error: job.last_error },
     }
   }
 
@@ -49,6 +55,21 @@ export class SimJob {
     this.#interruption = kind
     const { world } = this.#crew
     if (this.#begun && !this.#through) this.#later(world.between(1, GRACE_MS), () => this.#end('plain'))
+  }
+
+  /** CLAIM of a job that waits for its slot. */
+  claim(): void {
+    if (this.#standing.state !== 'queued' && this.#standing.state !== 'retried') return
+    const move = this.#decide({ type: 'CLAIM', worker: this.#worker, waited_ms: 0 }, undefined)
+    this.#adopt(move)
+    this.#crew.recorder.record(move, (recorded) => {
+      this.#noteClaim(recorded)
+      if (!recorded) this.interrupt('LEASE_LOST')
+    })
+  }
+
+  #noteClaim(recorded: boolean): void {
+    if (this.claimed === 'unknown') this.claimed = recorded ? 'recorded' : 'refused'
   }
 
   begin(): void {
@@ -60,6 +81,7 @@ export class SimJob {
     this.#started = null
     this.#crew.recorder.record(move, (recorded) => {
       this.#started = recorded
+      this.#noteClaim(recorded)
       if (!recorded) this.interrupt('LEASE_LOST')
       for (const go of this.#whenStarted.splice(0)) go()
     })
@@ -131,6 +153,7 @@ export class SimJob {
   #step(event: JobEvent, details: unknown, then: () => void): void {
     const move = this.#decide(event, Object.keys(details as object).length > 0 ? details : undefined)
     this.#crew.recorder.record(move, (recorded) => {
+      this.#noteClaim(recorded)
       if (!recorded) return this.#leave(false)
       this.#adopt(move)
       then()
@@ -138,17 +161,20 @@ export class SimJob {
   }
 
   #decide(event: JobEvent, details: unknown): Move {
-    const standing = nextJob(this.#standing, event)
-    if (!standing) throw new Violation(`job ${this.job.id}: the machine has no ${event.type} in ${this.#standing.state}`)
-    const transition = {
-      event: event.type,
-      from: this.#standing.state,
-      to: standing.state,
-      attempt: standing.context.attempt,
-      worker: this.job.locked_by,
-      details,
-    }
-    return { id: this.job.id, version: this.#version, standing, transitions: [transition] }
+    const { state } = this.#standing
+    const isLeased = state === 'queued' || state === 'retried'
+    const transitions: Transition[] = []
+    let standing = this.#standing
+    if (isLeased && event.type !== 'CLAIM') standing = this.#next(standing, { type: 'CLAIM', worker: this.#worker, waited_ms: 0 }, undefined, transitions)
+    standing = this.#next(standing, event, details, transitions)
+    return { id: this.job.id, version: this.#version, standing, transitions, lease: isLeased ? this.lease : null }
+  }
+
+  #next(before: JobStanding, event: JobEvent, details: unknown, transitions: Transition[]): JobStanding {
+    const next = nextJob(before, event)
+    if (!next) throw new Violation(`job ${this.job.id}: the machine has no ${event.type} in ${before.state}`)
+    transitions.push({ event: event.type, from: before.state, to: next.state, attempt: next.context.attempt, worker: this.#worker, details })
+    return next
   }
 
   #adopt(move: Move): void {
@@ -176,7 +202,7 @@ export class SimJob {
 /** recordMoves by a worker, held to the fence: what is recorded was decided by whom the row names as its holder. */
 export function recordFenced(crew: SimCrew, moves: readonly Move[]): Set<number> {
   const { world } = crew
-  const holders = new Map(moves.map(({ id }) => [id, world.twin.jobs.get(id)!.locked_by]))
+  const holders = new Map(moves.map((move) => [move.id, holderOf(world.twin, move)]))
   const recorded = db.recordMoves(world.twin, moves, world.now)
   for (const { id, transitions } of moves) {
     if (!recorded.has(id)) continue
@@ -185,6 +211,13 @@ export function recordFenced(crew: SimCrew, moves: readonly Move[]): Set<number>
     world.examine(id)
   }
   return recorded
+}
+
+/** Who has the job by its row, or by the lease that the move names. */
+function holderOf(twin: db.Twin, { id, lease, transitions: [first] }: Move): number | null {
+  if (lease == null) return twin.jobs.get(id)!.locked_by
+  const held = twin.leases.get(`${first!.worker} ${lease}`)
+  return held?.jobs.some((job) => job.id === id) ? held.worker : null
 }
 
 interface Entry {
@@ -219,10 +252,12 @@ export class SimRecorder {
     else this.#write(batch)
   }
 
-  /** The moves of a job that follow each other without a gap; a gap parts two claims, the first of which was undone. */
+  /** The moves of a job that follow each other without a gap; a gap or a lease parts two claims, the first of which was undone. */
   #nextOf(id: number): Entry[] {
     const entries = this.#waiting.get(id)!
-    const gap = entries.findIndex(({ move }, at) => at > 0 && move.version !== entries[at - 1]!.move.version + entries[at - 1]!.move.transitions.length)
+    const gap = entries.findIndex(
+      ({ move }, at) => at > 0 && (move.lease != null || move.version !== entries[at - 1]!.move.version + entries[at - 1]!.move.transitions.length),
+    )
     const parted = gap !== -1 && this.#crew.world.twin.weakness !== 'claims merged'
     if (!parted) this.#waiting.delete(id)
     return parted ? entries.splice(0, gap) : entries
@@ -250,5 +285,11 @@ export class SimRecorder {
 
 function merged(entries: readonly Entry[]): Move {
   const [first, last] = [entries[0]!.move, entries.at(-1)!.move]
-  return { id: first.id, version: first.version, standing: last.standing, transitions: entries.flatMap(({ move }) => move.transitions) }
+  return {
+    id: first.id,
+    version: first.version,
+    standing: last.standing,
+    transitions: entries.flatMap(({ move }) => move.transitions),
+    lease: first.lease ?? null,
+  }
 }

@@ -1,4 +1,5 @@
 import { Lanes } from '#actors/lanes.ts'
+import { Leases } from '#actors/leases.ts'
 import { awayPauseMs } from '#actors/service.ts'
 import { moveOf } from '#db/job-moves.ts'
 import type { ClaimedRow } from '#db/job-claims.ts'
@@ -15,6 +16,10 @@ export const SETTINGS = { HEARTBEAT_MS: 2_000, LOST_MS: 8_000, RESCUE_MS: 2_000,
 /** A statement whose connection was lost has come to its end after this time. */
 const SETTLE_MS = 10_000
 const QUEUE = 'default'
+/** A leased job that has not begun after this time is recorded as claimed. */
+const LEASED_MS = 100
+/** A lease of this worker that nobody here knows of is turned into claims at this age. */
+const LEASE_UNKNOWN_MS = 5_000
 const RESCUE_BATCH = 500
 
 /** The jobs of one worker and its claims, as src/actors/crew.ts and supervisor.ts keep them. */
@@ -27,6 +32,7 @@ export class SimCrew {
   /** Since when claims are in doubt, and whether the table was asked since then. */
   doubt: { since: number; asked: boolean } | null = null
   closed = false
+  readonly leases = new Leases()
   #lanes = new Lanes()
   #waiting: SimJob[] = []
   #running = 0
@@ -74,10 +80,12 @@ export class SimCrew {
   #claimFromLanes(away: () => void): void {
     const { world, worker } = this
     const lanes = this.#lanes.plan(this.#free(), world.now)
-    if (lanes.length === 0) return this.#claimed([])
-    const claim = { queue: QUEUE, worker: worker.id!, lanes }
+    // Declared lost while the lanes were read: its supervisor is gone.
+    if (lanes.length === 0 || worker.id === null) return this.#claimed([])
+    const [serial, ended] = [this.leases.begin(), this.leases.takeEnded()]
+    const claim = { queue: QUEUE, worker: worker.id, lanes, serial, ended }
     const statement = (): ClaimedRow[] => {
-      const rows = db.claimJobs(world.twin, claim, world.now)
+      const rows = db.leaseJobs(world.twin, claim, world.now)
       for (const { id } of rows) world.examine(id)
       return rows
     }
@@ -86,20 +94,26 @@ export class SimCrew {
       `claim as ${worker.id}`,
       statement,
       (rows) => {
+        this.leases.hold(serial, rows.length)
         this.#lanes.learn(lanes, rows)
-        this.#claimed(rows)
+        this.#claimed(rows.map((row) => new SimJob(row, serial, claim.worker, this)))
       },
-      away,
+      () => {
+        this.leases.abandon(serial)
+        this.leases.giveBack(ended)
+        away()
+      },
     )
   }
 
-  #claimed(rows: readonly ClaimedRow[]): void {
+  #claimed(jobs: readonly SimJob[]): void {
     const { world } = this
     this.#claiming = false
     this.#away = 0
-    for (const row of rows) this.#take(new SimJob(row, this))
-    if (this.closed) for (const row of rows) this.jobs.get(row.id)?.interrupt(this.worker.isDraining ? 'RELEASE' : 'LEASE_LOST')
+    for (const job of jobs) this.#take(job)
+    if (this.closed) for (const job of jobs) job.interrupt(this.worker.isDraining ? 'RELEASE' : 'LEASE_LOST')
     this.#fillSlots()
+    if (this.#waiting.length > 0) this.#later(LEASED_MS, () => this.#waiting.forEach((job) => job.claim()))
     if (this.#woken || this.#lanes.hasDue(world.now)) return this.#later(1, () => this.claim(this.#woken))
     this.#later(Math.min(SETTINGS.POLL_MS, Math.max(5, this.#lanes.nextDueMs(world.now) ?? SETTINGS.POLL_MS)), () => this.claim(true))
   }
@@ -133,6 +147,11 @@ export class SimCrew {
   }
 
   left(job: SimJob, recorded: boolean): void {
+    if (job.claimed !== 'unknown') this.leases.jobLeft(job.lease)
+    else {
+      this.leases.abandon(job.lease)
+      this.doubt = { since: this.world.now, asked: false }
+    }
     if (!recorded) this.suspects.add(job.job.id)
     if (this.jobs.get(job.job.id) === job) this.jobs.delete(job.job.id)
     this.#later(15, () => this.claim(false))
@@ -233,12 +252,27 @@ export class SimWorker {
       'heartbeat',
       () => db.heartbeat(this.world.twin, id, this.world.now),
       (lives) => {
-        if (id === this.id && lives) return this.#askHeld(id, next)
+        if (id === this.id && lives) return this.#endLeases(id, next)
         // A worker that drains goes on draining: what it still writes is refused.
         if (id === this.id && !this.isDraining) this.#abandon()
         next()
       },
       next,
+    )
+  }
+
+  #endLeases(id: number, next: () => void): void {
+    const ended = this.crew.leases.takeEnded()
+    if (ended.length === 0) return this.#askHeld(id, next)
+    const away = (): void => {
+      this.crew.leases.giveBack(ended)
+      next()
+    }
+    this.#ask(
+      'end leases',
+      () => db.removeLeases(this.world.twin, id, ended),
+      () => this.#askHeld(id, next),
+      away,
     )
   }
 
@@ -249,9 +283,13 @@ export class SimWorker {
     const isOver = (since: number): boolean => now - since > SETTLE_MS
     const unsure = crews.flatMap((crew) => (crew.doubt && (!crew.doubt.asked || isOver(crew.doubt.since)) ? [{ crew, doubt: crew.doubt }] : []))
     if (unsure.length === 0) return this.#census(id, crews, next)
+    const except = crews.flatMap(({ leases }) => leases.serials)
     this.#ask(
       'held',
-      () => db.jobsHeldBy(twin, id),
+      () => {
+        db.recordLeases(twin, { worker: id, older_than_ms: LEASE_UNKNOWN_MS, except }, this.world.now)
+        return db.jobsHeldBy(twin, id)
+      },
       (held) => {
         for (const { crew, doubt } of unsure) {
           if (twin.weakness !== 'suspects forgotten') for (const job of held) crew.suspects.add(job)
@@ -267,7 +305,7 @@ export class SimWorker {
   #census(id: number, crews: readonly SimCrew[], next: () => void): void {
     const known = new Set(crews.flatMap((crew) => [...crew.suspects]))
     const before = this.#strays
-    const asked = new Set([...crews.flatMap((crew) => [...crew.jobs.keys()]), ...known])
+    const asked = new Set([...crews.flatMap((crew) => [...crew.jobs.values()].filter((job) => job.claimed === 'recorded').map((job) => job.job.id)), ...known])
     if (asked.size === 0) return next()
     this.#ask(
       'census',
@@ -290,7 +328,7 @@ export class SimWorker {
     for (const row of rows) {
       const ours = row.locked_by === id
       const host = crews.find((crew) => crew.jobs.has(row.id))
-      if (host && !ours) host.jobs.get(row.id)!.interrupt('LEASE_LOST')
+      if (host && !ours && host.jobs.get(row.id)!.claimed === 'recorded') host.jobs.get(row.id)!.interrupt('LEASE_LOST')
       if (host && ours && row.cancel_requested) host.jobs.get(row.id)!.interrupt('CANCEL')
       const stray = ours && !host && known.has(row.id)
       if (stray) strays.add(row.id)
@@ -340,6 +378,7 @@ export class SimWorker {
   #rescueBatch(next: () => void): void {
     const { world } = this
     const statement = (): number => {
+      db.recordLeases(world.twin, 'ended', world.now)
       const moves = db.orphanedJobs(world.twin, RESCUE_BATCH, world.now).map((row) => this.#rescueOf(row))
       this.#record(moves)
       return moves.length

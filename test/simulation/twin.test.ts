@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { moveOf } from '#db/job-moves.ts'
-import { claimJobs, readyLanes } from '#db/job-claims.ts'
+import { claimJobs, leaseJobs, readyLanes } from '#db/job-claims.ts'
 import type { ClaimedRow } from '#db/job-claims.ts'
 import { enqueueJobs } from '#db/job-enqueue.ts'
+import { endLeases, recordLeases } from '#db/job-leases.ts'
 import { recordMoves } from '#db/job-records.ts'
 import { orphanedJobs, requestCancel } from '#db/jobs.ts'
 import type { LaneQuota, LaneRow } from '#db/job-claims.ts'
@@ -21,7 +22,7 @@ const db = database.system
 const tenants = [null, '11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222']
 await database.owner(`insert into organizations (id, slug, name) select id, id::text, 'a twin' from unnest($1::uuid[]) as id`, [tenants.slice(1)])
 
-const STEPS = 600
+const STEPS = 800
 /** TWIN_SEED for another sequence. */
 const SEED = Number(process.env['TWIN_SEED'] ?? 20_260_213)
 const QUEUE = 'twins'
@@ -70,30 +71,78 @@ const enqueue = (): Promise<unknown> => {
 const quotasOf = (lanes: readonly LaneRow[], limits: readonly number[]): LaneQuota[] =>
   lanes.map(({ tenant, priority, limit_key, limit_max, head_us }, at) => ({ tenant, priority, limit_key, limit_max, after_us: head_us, limit: limits[at]! }))
 
-async function claim(): Promise<void> {
+/** What is compared of a claimed job. */
+const seen = ({ id, version, attempt, max_attempts, last_error, lane, was }: ClaimedRow) => ({ id, version, attempt, max_attempts, last_error, lane, was })
+
+async function lookAround(): Promise<{ worker: number; planned: LaneQuota[]; mirrored: LaneQuota[] }> {
   now += 1
   const [lanes, mirrored] = [await readyLanes(db, QUEUE, 100), twins.readyLanes(twin, QUEUE, now)]
   const names = (rows: readonly LaneRow[]) => rows.map(({ tenant, priority, due_in_ms }) => [tenant, priority, due_in_ms <= 0])
   assert.deepEqual(names(lanes), names(mirrored), `step ${now}: lanes`)
   const limits = lanes.map(() => between(1, 4))
   const worker = oneOf([...twin.workers.keys()])
-  const seen = ({ id, version, attempt, max_attempts, locked_by, last_error, lane, was }: ClaimedRow) => ({
-    id,
-    version,
-    attempt,
-    max_attempts,
-    locked_by,
-    last_error,
-    lane,
-    was,
-  })
+  return { worker, planned: quotasOf(lanes, limits), mirrored: quotasOf(mirrored, limits) }
+}
+
+async function claim(): Promise<void> {
+  const { worker, planned, mirrored } = await lookAround()
   const claimed = await both(
     'claim',
-    async () => (await claimJobs(db, { queue: QUEUE, worker, lanes: quotasOf(lanes, limits) })).map(seen),
-    () => twins.claimJobs(twin, { queue: QUEUE, worker, lanes: quotasOf(mirrored, limits) }, now).map(seen),
+    async () => (await claimJobs(db, { queue: QUEUE, worker, lanes: planned })).map(seen),
+    () => twins.claimJobs(twin, { queue: QUEUE, worker, lanes: mirrored }, now).map(seen),
   )
   // START and SUCCEED of a quick job come as one move; several of them as a statement of their own.
   if (chance() < 0.5) decided.push(...claimed.map(({ id }) => quickSuccess(id)))
+}
+
+let serial = 0
+/** Serials of leases that were made, by worker. */
+const leases: { worker: number; serial: number }[] = []
+
+async function lease(): Promise<void> {
+  const { worker, planned, mirrored } = await lookAround()
+  serial += 1
+  const ended = leases.filter((made) => made.worker === worker && chance() < 0.1).map((made) => made.serial)
+  // A job whose lease is ended before its CLAIM is recorded would be lost: nobody does that.
+  const safe = ended.filter((one) => twin.leases.get(`${worker} ${one}`)?.jobs.every(({ id, version }) => twin.jobs.get(id)!.version !== version) ?? true)
+  const claimed = await both(
+    'lease',
+    async () => (await leaseJobs(db, { queue: QUEUE, worker, lanes: planned, serial, ended: safe })).map(seen),
+    () => twins.leaseJobs(twin, { queue: QUEUE, worker, lanes: mirrored, serial, ended: safe }, now).map(seen),
+  )
+  leases.push({ worker, serial })
+  for (const { id } of claimed) if (chance() < 0.8) decided.push(fromLease(id, worker, serial))
+}
+
+/** CLAIM under a lease, with what follows it. */
+function fromLease(id: number, worker: number, under: number): Move {
+  const row = { ...twins.standingRowOf(twin.jobs.get(id)!, now), delay_ms: 0 }
+  const follow = oneOf<JobEvent[]>([[], [{ type: 'START' }], [{ type: 'RELEASE' }], [{ type: 'CANCEL' }], ...Array.from({ length: 6 }, () => QUICK)])
+  let move = moveOf(row, { type: 'CLAIM', worker, waited_ms: 0 })!
+  for (const event of follow) {
+    const standing = nextJob(move.standing, event)!
+    const transition = { event: event.type, from: move.standing.state, to: standing.state, attempt: standing.context.attempt, worker }
+    move = { ...move, standing, transitions: [...move.transitions, transition] }
+  }
+  return { ...move, lease: under }
+}
+const QUICK: JobEvent[] = [{ type: 'START' }, { type: 'SUCCEED' }]
+
+async function recordUnknown(): Promise<void> {
+  const worker = oneOf([...twin.workers.keys()])
+  const except = leases.filter((made) => made.worker === worker && chance() < 0.7).map((made) => made.serial)
+  const holder = chance() < 0.5 ? 'ended' : { worker, older_than_ms: -1, except }
+  await both(
+    'record leases',
+    () => recordLeases(db, holder),
+    () => twins.recordLeases(twin, holder, now),
+  )
+  const over = leases.filter((made) => made.worker === worker && !twin.leases.has(`${worker} ${made.serial}`)).map((made) => made.serial)
+  await both(
+    'end leases',
+    () => endLeases(db, worker, over),
+    () => twins.removeLeases(twin, worker, over),
+  )
 }
 
 function quickSuccess(id: number): Move {
@@ -265,6 +314,13 @@ async function compareTables(): Promise<void> {
     places,
     [...twin.places].toSorted(([one], [other]) => one - other).map(([job_id, { state, run_after }]) => ({ job_id, state, due: run_after <= now })),
   )
+  const held = await database.owner(`select worker, serial, job_ids::int[] as ids, versions from job_leases order by worker, serial`)
+  assert.deepEqual(
+    held,
+    [...twin.leases.values()]
+      .toSorted((one, other) => one.worker - other.worker || one.serial - other.serial)
+      .map(({ worker, serial, jobs }) => ({ worker, serial, ids: jobs.map(({ id }) => id), versions: jobs.map(({ version }) => version) })),
+  )
   const keys = await database.owner(`select job_id::int from job_unique order by job_id`)
   assert.deepEqual(
     keys.map((row) => row['job_id']),
@@ -283,7 +339,7 @@ test('the twin does what PostgreSQL does, statement by statement, stale moves an
   await register()
   await enqueue()
   for (let step = 0; step < STEPS; step += 1) {
-    await oneOf([enqueue, claim, claim, claim, record, record, record, tendWorkers, rescue, census])()
+    await oneOf([enqueue, claim, claim, lease, lease, recordUnknown, record, record, record, tendWorkers, rescue, census])()
     if (twin.workers.values().every(({ status }) => status !== 'active')) await register()
     if (step % 50 === 0) await compareTables()
   }

@@ -1,5 +1,6 @@
-import type { ClaimedRow, LaneQuota, LaneRow } from '#db/job-claims.ts'
+import type { Claim, ClaimedRow, LaneRow } from '#db/job-claims.ts'
 import type { NewJob } from '#db/job-enqueue.ts'
+import type { LeaseHolder } from '#db/job-leases.ts'
 import type { Move } from '#db/job-records.ts'
 import type { StandingRow } from '#db/jobs.ts'
 import type { LoggedEvent } from '#machines/replay.ts'
@@ -43,6 +44,14 @@ export interface TwinPlace {
   readonly state: 'queued' | 'retried'
 }
 
+/** A row of job_leases. */
+export interface TwinLease {
+  readonly worker: number
+  readonly serial: number
+  readonly jobs: readonly { id: number; version: number }[]
+  readonly leased_at: number
+}
+
 /**
  * PostgreSQL's part of the engine in memory: what the statements of src/db/jobs.ts and src/db/workers.ts do to their
  * tables. A test holds the two equal; the simulation then trusts it.
@@ -53,6 +62,8 @@ export interface Twin {
   events: Map<number, readonly LoggedEvent[]>
   unique: Map<string, number>
   workers: Map<number, TwinWorker>
+  /** By worker and serial. */
+  leases: Map<string, TwinLease>
   /** Jobs whose row a transaction holds that hangs, and until when. */
   locks: Map<number, number>
   nextJob: number
@@ -73,6 +84,7 @@ export function emptyTwin(): Twin {
     events: new Map(),
     unique: new Map(),
     workers: new Map(),
+    leases: new Map(),
     locks: new Map(),
     nextJob: 1,
     nextWorker: 1,
@@ -141,8 +153,14 @@ export function readyLanes(twin: Twin, queue: string, now: number): LaneRow[] {
     })
 }
 
-/** claimJobs: not waited for, so a fall of the server may undo it. */
-export function claimJobs(twin: Twin, { queue, worker, lanes }: { queue: string; worker: number; lanes: readonly LaneQuota[] }, now: number): ClaimedRow[] {
+interface Due {
+  job: TwinJob
+  place: TwinPlace
+  lane: number
+}
+
+/** takenPlaces: due jobs of the lanes, their places taken; not waited for, so a fall of the server may undo it. */
+function takePlaces(twin: Twin, { queue, worker, lanes }: Claim, now: number): Due[] {
   if (twin.workers.get(worker)?.status !== 'active') return []
   const due = lanes.flatMap((lane, index) =>
     [...twin.places]
@@ -160,23 +178,87 @@ export function claimJobs(twin: Twin, { queue, worker, lanes }: { queue: string;
       .slice(0, lane.limit)
       .map((one) => ({ ...one, lane: index + 1 })),
   )
-  const claimed = due.map(({ job, place, lane }) => {
+  for (const { job, place } of due) {
+    twin.unflushed.push(() => twin.places.set(job.id, place))
+    twin.places.delete(job.id)
+  }
+  return due.toSorted((one, other) => one.lane - other.lane || one.place.run_after - other.place.run_after || one.job.id - other.job.id)
+}
+
+function writeClaim(twin: Twin, job: TwinJob, worker: number): TwinJob {
+  const next: TwinJob = { ...job, status: 'claimed', version: job.version + 1, attempt: job.attempt + 1, locked_by: worker }
+  twin.jobs.set(job.id, next)
+  twin.events.set(job.id, [
+    ...twin.events.get(job.id)!,
+    { seq: next.version, event: 'CLAIM', from_state: job.status, to_state: 'claimed', attempt: next.attempt, worker, details: null },
+  ])
+  return next
+}
+
+/** claimJobs. */
+export function claimJobs(twin: Twin, claim: Claim, now: number): ClaimedRow[] {
+  return takePlaces(twin, claim, now).map(({ job, place, lane }) => {
     const log = twin.events.get(job.id)!
     twin.unflushed.push(() => {
       twin.jobs.set(job.id, job)
-      twin.places.set(job.id, place)
       twin.events.set(job.id, log)
     })
-    const next: TwinJob = { ...job, status: 'claimed', version: job.version + 1, attempt: job.attempt + 1, locked_by: worker }
-    twin.jobs.set(job.id, next)
-    twin.places.delete(job.id)
-    twin.events.set(job.id, [
-      ...log,
-      { seq: next.version, event: 'CLAIM', from_state: job.status, to_state: 'claimed', attempt: next.attempt, worker, details: null },
-    ])
-    return claimedRowOf(next, place, lane, now)
+    return claimedRowOf(writeClaim(twin, job, claim.worker), place, lane, now)
   })
-  return claimed.toSorted((one, other) => one.lane - other.lane || one.due_us - other.due_us || one.id - other.id)
+}
+
+const leaseKey = (worker: number, serial: number): string => `${worker} ${serial}`
+
+/** leaseJobs. */
+export function leaseJobs(twin: Twin, claim: Claim & { serial: number; ended: readonly number[] }, now: number): ClaimedRow[] {
+  const { worker, serial } = claim
+  removeLeases(twin, worker, claim.ended)
+  const due = takePlaces(twin, claim, now)
+  if (due.length > 0) {
+    twin.leases.set(leaseKey(worker, serial), { worker, serial, jobs: due.map(({ job: { id, version } }) => ({ id, version })), leased_at: now })
+    twin.unflushed.push(() => twin.leases.delete(leaseKey(worker, serial)))
+  }
+  return due.map(({ job, place, lane }) => claimedRowOf(job, place, lane, now))
+}
+
+/** Whether a worker has the job under a lease, as it stands. */
+export function isLeased(twin: Twin, { id, version }: TwinJob): boolean {
+  return twin.leases.values().some((lease) => lease.jobs.some((job) => job.id === id && job.version === version))
+}
+
+/** endLeases. */
+export function removeLeases(twin: Twin, worker: number, serials: readonly number[]): void {
+  if (!lives(twin.workers.get(worker)!)) return
+  for (const serial of serials) {
+    const lease = twin.leases.get(leaseKey(worker, serial))
+    if (!lease) continue
+    twin.leases.delete(leaseKey(worker, serial))
+    twin.unflushed.push(() => twin.leases.set(leaseKey(worker, serial), lease))
+  }
+}
+
+/** recordLeases. */
+export function recordLeases(twin: Twin, holder: LeaseHolder, now: number): number {
+  flush(twin)
+  const meant = [...twin.leases.values()]
+    .filter((lease) =>
+      holder === 'ended'
+        ? !lives(twin.workers.get(lease.worker)!)
+        : lease.worker === holder.worker && lease.leased_at < now - holder.older_than_ms && !holder.except.includes(lease.serial),
+    )
+    .toSorted((one, other) => one.worker - other.worker || one.serial - other.serial)
+    .slice(0, 20)
+  for (const { worker, serial, jobs } of meant) {
+    let hidden = false
+    for (const { id, version } of jobs) {
+      const job = twin.jobs.get(id)!
+      if (job.version !== version || !WAITING.has(job.status)) continue
+      if (isLocked(twin, id, now)) hidden = true
+      else writeClaim(twin, job, worker)
+    }
+    if (!hidden) twin.leases.delete(leaseKey(worker, serial))
+  }
+  return meant.length
 }
 
 function claimedRowOf(job: TwinJob, place: TwinPlace, lane: number, now: number): ClaimedRow {
@@ -190,7 +272,6 @@ function claimedRowOf(job: TwinJob, place: TwinPlace, lane: number, now: number)
     max_attempts,
     last_error,
     payload,
-    locked_by: job.locked_by!,
     lane,
     was: place.state,
     due_us: place.run_after * 1_000,
@@ -211,10 +292,11 @@ export function recordMoves(twin: Twin, moves: readonly Move[], now: number): Se
   return recorded
 }
 
-/** Decided on the state and by the holder that the row has. */
-function isFenced(twin: Twin, job: TwinJob, { transitions: [first] }: Move): boolean {
+/** Decided on the state and by the holder that the row has; a CLAIM under the worker's lease. */
+function isFenced(twin: Twin, job: TwinJob, { transitions: [first], lease }: Move): boolean {
   const holder = first!.from === 'claimed' || first!.from === 'running' ? first!.worker : null
-  return twin.weakness === 'fenced by version alone' || (job.status === first!.from && job.locked_by === holder)
+  const isLeased = lease == null || twin.leases.has(leaseKey(first!.worker!, lease))
+  return twin.weakness === 'fenced by version alone' || (job.status === first!.from && job.locked_by === holder && isLeased)
 }
 
 function write(twin: Twin, job: TwinJob, move: Move, now: number): void {
@@ -343,7 +425,7 @@ export function closeRescues(twin: Twin, settleMs: number, now: number): void {
   flush(twin)
   for (const [id, worker] of twin.workers) {
     if (worker.ended_at === null || worker.rescued_at !== null || worker.ended_at >= now - settleMs) continue
-    if (twin.weakness !== 'rescue closed early' && jobsHeldBy(twin, id).length > 0) continue
+    if (twin.weakness !== 'rescue closed early' && (jobsHeldBy(twin, id).length > 0 || twin.leases.values().some((lease) => lease.worker === id))) continue
     twin.workers.set(id, { ...worker, rescued_at: now })
   }
 }

@@ -186,7 +186,8 @@ export class World {
       differences.length > 0 && `row and log differ: ${JSON.stringify(differences)}`,
       (job.attempt < 0 || job.attempt > job.max_attempts) && `attempt ${job.attempt} of ${job.max_attempts}`,
       held !== (job.locked_by !== null) && `${job.status}, held by ${job.locked_by}`,
-      waits !== this.twin.places.has(id) && `${job.status}, and ${waits ? 'in no lane' : 'in a lane'}`,
+      waits && !this.twin.places.has(id) && !db.isLeased(this.twin, job) && `${job.status}, in no lane and under no lease`,
+      !waits && this.twin.places.has(id) && `${job.status}, and in a lane`,
       (this.effects.get(id) ?? 0) > successes && `${this.effects.get(id)} effects of ${successes} successes`,
     ].filter(Boolean)
     if (broken.length > 0) throw new Violation(`job ${id}: ${broken.join('; ')}`)
