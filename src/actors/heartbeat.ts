@@ -6,14 +6,12 @@ import { moveOf } from '#db/job-moves.ts'
 import { heartbeat, holdersOf, jobsHeldBy } from '#db/workers.ts'
 import { metrics } from '#metrics.ts'
 import type { Engine } from './engine.ts'
+import { newestSerial } from './leases.ts'
 import type { Service } from './service.ts'
 import type { Doubt, QueueSupervisor } from './supervisor.ts'
 
 /** A statement whose connection was lost has come to its end after this time. */
 const SETTLE_MS = 10_000
-
-/** A lease of this worker that nobody here knows of is turned into claims at this age: its answer is not on its way any more. */
-const LEASE_UNKNOWN_MS = 5_000
 
 /** What the heartbeat tells and asks of the worker it beats for. */
 export interface Heart {
@@ -88,7 +86,7 @@ async function suspectAllHeld(engine: Engine, worker: number, supervisors: reado
     return doubt && (!doubt.asked || isOver(doubt)) ? [{ supervisor, doubt }] : []
   })
   if (unsure.length === 0) return
-  await recordLeases(engine.database.system, { worker, older_than_ms: LEASE_UNKNOWN_MS, except: supervisors.flatMap(({ crew }) => crew.leases.serials) })
+  await recordLeases(engine.database.system, { worker, up_to: newestSerial(), except: supervisors.flatMap(({ crew }) => crew.leases.serials) })
   const held = await jobsHeldBy(engine.database.system, worker)
   for (const { supervisor, doubt } of unsure) {
     for (const id of held) supervisor.suspects.add(id)

@@ -178,7 +178,7 @@ export class JobActor {
     const running: RunningJob<unknown> = {
       id: this.job.id,
       organization_id: this.job.organization_id,
-      attempt: this.job.attempt,
+      attempt: this.#standing.context.attempt,
       payload: payload.data,
       get signal() {
         return run.signal
@@ -367,7 +367,7 @@ export class JobActor {
   }
 
   #backoffMs(): number {
-    return backoffMs(this.#engine.jobTypes.get(this.job.job_type)?.backoff ?? DEFAULT_BACKOFF, this.job.attempt, this.#engine.chance())
+    return backoffMs(this.#engine.jobTypes.get(this.job.job_type)?.backoff ?? DEFAULT_BACKOFF, this.#standing.context.attempt, this.#engine.chance())
   }
 
   #noteLeaseLost(): void {

@@ -1,6 +1,11 @@
 /** Serials of this process; a worker's id is never used again, so both together name a lease for ever. */
 let lastSerial = 0
 
+/** The newest serial. What has a higher one was asked for later. */
+export function newestSerial(): number {
+  return lastSerial
+}
+
 /** The leases of one supervisor: how many jobs of each are still here. When the last has left, the lease's row may go. */
 export class Leases {
   readonly #jobs = new Map<number, number>()

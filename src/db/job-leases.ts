@@ -14,8 +14,8 @@ export async function endLeases(db: CommonQueryMethods, worker: number, serials:
        and exists (select from workers where id = ${worker} and status in ('active', 'draining'))`)
 }
 
-/** Whose leases are meant: those of workers that have ended, or those of one worker that are older and not among its own. */
-export type LeaseHolder = 'ended' | { worker: number; older_than_ms: number; except: readonly number[] }
+/** Whose leases are meant: those of workers that have ended, or those of one worker up to a serial of which it does not know. */
+export type LeaseHolder = 'ended' | { worker: number; up_to: number; except: readonly number[] }
 
 /**
  * Records CLAIM for jobs that were leased and have not moved since, and ends their leases: from then on they are claimed
@@ -27,8 +27,7 @@ export async function recordLeases(db: CommonQueryMethods, holder: LeaseHolder):
   const meant =
     holder === 'ended'
       ? sql.fragment`not exists (select from workers where workers.id = lease.worker and workers.status in ('active', 'draining'))`
-      : sql.fragment`lease.worker = ${holder.worker} and lease.leased_at < now() - ${holder.older_than_ms} * interval '1 millisecond'
-          and not lease.serial = any(${sql.array([...holder.except], 'int4')})`
+      : sql.fragment`lease.worker = ${holder.worker} and lease.serial <= ${holder.up_to} and not lease.serial = any(${sql.array([...holder.except], 'int4')})`
   return db.oneFirst(sql.type(z.object({ leases: z.number() }))`
     with looked as materialized (
       select worker, serial, job_ids, versions, leased_at from job_leases lease where ${meant} order by worker, serial limit ${LEASES_MAX} for update skip locked

@@ -78,11 +78,18 @@ export async function jobsWithKeys(db: CommonQueryMethods, jobs: readonly NewJob
      order by job_id`)
 }
 
-/** A job's log in its order, after `seq` where it is given. */
+/** How far an event's time may lie outside its job's life: clocks of one transaction and the next. */
+const LOG_MARGIN = sql.fragment`interval '1 minute'`
+
+/** A job's log in its order, after `seq` where it is given; from the days in which the job lived, as long as its row is kept. */
 export async function listJobEvents(db: CommonQueryMethods, jobId: number, page: { after: number; limit: number }): Promise<readonly JobEventRow[]> {
   return db.any(sql.type(jobEventRow)`
     select seq, event, from_state, to_state, attempt, worker, at, details
-      from job_events where job_id = ${jobId} and seq > ${page.after}::int8 order by seq limit ${page.limit}`)
+      from job_events
+     where job_id = ${jobId} and seq > ${page.after}::int8
+       and at >= coalesce((select created_at - ${LOG_MARGIN} from job_queue where id = ${jobId}), '-infinity')
+       and at <= coalesce((select finished_at + ${LOG_MARGIN} from job_queue where id = ${jobId}), 'infinity')
+     order by seq limit ${page.limit}`)
 }
 
 const oldestRow = z.object({ queue: z.string(), seconds: z.number() })

@@ -25,6 +25,8 @@ const HELD = 2_000
 const ENQUEUE_BATCH = 10_000
 const ORGANIZATIONS = 20
 const BATCH = 500
+/** Of the 12,000 that the log has: the filters, the blocks that hold the job's events, and some that only might. */
+const LOG_BLOCKS_MAX = 1_000
 const ENGINE_TABLES = ['job_queue', 'job_ready', 'job_events', 'job_unique'] as const
 type EngineTable = (typeof ENGINE_TABLES)[number]
 
@@ -169,10 +171,10 @@ test('a text that many jobs have is found without reading on behind a full page'
   assertRows(plan, 'job_queue', 51)
 })
 
-test("a job's log is read by its key, in each day's partition", async () => {
+test("a job's log is read from the blocks that may hold it, of the days in which it lived", async () => {
   const plan = await explain(database.system, (db) => listJobEvents(db, held[0]!.id, { after: 0, limit: 51 }))
   assertNoScan(plan)
-  assertRows(plan, 'job_events', 51)
+  assert.ok(plan.blocks <= LOG_BLOCKS_MAX, `${plan.blocks} blocks`)
 })
 
 const filter = (wanted: Partial<JobFilter>): JobFilter => ({

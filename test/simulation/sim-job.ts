@@ -183,7 +183,7 @@ export class SimJob {
   }
 
   #backoffMs(): number {
-    return backoffMs(BACKOFF, this.job.attempt, this.#crew.world.chance())
+    return backoffMs(BACKOFF, this.#standing.context.attempt, this.#crew.world.chance())
   }
 
   #later(ms: number, run: () => void): void {

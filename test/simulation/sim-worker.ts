@@ -1,5 +1,5 @@
 import { Lanes } from '#actors/lanes.ts'
-import { Leases } from '#actors/leases.ts'
+import { Leases, newestSerial } from '#actors/leases.ts'
 import { awayPauseMs } from '#actors/service.ts'
 import { moveOf } from '#db/job-moves.ts'
 import type { ClaimedRow } from '#db/job-claims.ts'
@@ -18,8 +18,6 @@ const SETTLE_MS = 10_000
 const QUEUE = 'default'
 /** A leased job that has not begun after this time is recorded as claimed. */
 const LEASED_MS = 100
-/** A lease of this worker that nobody here knows of is turned into claims at this age. */
-const LEASE_UNKNOWN_MS = 5_000
 const RESCUE_BATCH = 500
 
 /** The jobs of one worker and its claims, as src/actors/crew.ts and supervisor.ts keep them. */
@@ -283,11 +281,11 @@ export class SimWorker {
     const isOver = (since: number): boolean => now - since > SETTLE_MS
     const unsure = crews.flatMap((crew) => (crew.doubt && (!crew.doubt.asked || isOver(crew.doubt.since)) ? [{ crew, doubt: crew.doubt }] : []))
     if (unsure.length === 0) return this.#census(id, crews, next)
-    const except = crews.flatMap(({ leases }) => leases.serials)
+    const unknown = { worker: id, up_to: newestSerial(), except: crews.flatMap(({ leases }) => leases.serials) }
     this.#ask(
       'held',
       () => {
-        db.recordLeases(twin, { worker: id, older_than_ms: LEASE_UNKNOWN_MS, except }, this.world.now)
+        db.recordLeases(twin, unknown, this.world.now)
         return db.jobsHeldBy(twin, id)
       },
       (held) => {

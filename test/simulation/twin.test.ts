@@ -22,7 +22,7 @@ const db = database.system
 const tenants = [null, '11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222']
 await database.owner(`insert into organizations (id, slug, name) select id, id::text, 'a twin' from unnest($1::uuid[]) as id`, [tenants.slice(1)])
 
-const STEPS = 800
+const STEPS = 1_200
 /** TWIN_SEED for another sequence. */
 const SEED = Number(process.env['TWIN_SEED'] ?? 20_260_213)
 const QUEUE = 'twins'
@@ -131,7 +131,7 @@ const QUICK: JobEvent[] = [{ type: 'START' }, { type: 'SUCCEED' }]
 async function recordUnknown(): Promise<void> {
   const worker = oneOf([...twin.workers.keys()])
   const except = leases.filter((made) => made.worker === worker && chance() < 0.7).map((made) => made.serial)
-  const holder = chance() < 0.5 ? 'ended' : { worker, older_than_ms: -1, except }
+  const holder = chance() < 0.5 ? 'ended' : { worker, up_to: serial - 2, except }
   await both(
     'record leases',
     () => recordLeases(db, holder),
@@ -169,7 +169,7 @@ const anyEvent = (): JobEvent =>
 
 /** Decides on some rows as they stand, and keeps the decisions for a while. */
 function decide(): void {
-  for (let tries = 0; tries < 6; tries += 1) {
+  for (let tries = 0; tries < 12; tries += 1) {
     const job = oneOf([...twin.jobs.values()])
     const event = anyEvent()
     // What moveJob asks before it queues a job again.
@@ -188,7 +188,7 @@ function withoutRemainder(move: Move): Move {
 
 async function record(): Promise<void> {
   decide()
-  const wanted = decided.splice(0, between(1, 30))
+  const wanted = decided.splice(0, between(1, 40))
   const moves = [...new Map(wanted.map((move) => [move.id, move])).values()]
   await both(
     'record',

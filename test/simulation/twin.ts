@@ -244,7 +244,7 @@ export function recordLeases(twin: Twin, holder: LeaseHolder, now: number): numb
     .filter((lease) =>
       holder === 'ended'
         ? !lives(twin.workers.get(lease.worker)!)
-        : lease.worker === holder.worker && lease.leased_at < now - holder.older_than_ms && !holder.except.includes(lease.serial),
+        : lease.worker === holder.worker && lease.serial <= holder.up_to && !holder.except.includes(lease.serial),
     )
     .toSorted((one, other) => one.worker - other.worker || one.serial - other.serial)
     .slice(0, 20)
