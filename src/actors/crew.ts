@@ -43,7 +43,7 @@ export class Crew implements JobHost {
   /** How many at the head of #waiting have begun already. */
   #begun = 0
   #isFilling = false
-  #claimTimer: NodeJS.Timeout | undefined
+  #willClaim = false
   #running = 0
   /** Mean milliseconds of a run; a new crew takes its jobs for slow ones. */
   #meanRunMs = AHEAD_MS
@@ -95,11 +95,13 @@ export class Crew implements JobHost {
       this.#waiting.push(actor)
     }
     this.#fillSlots()
-    if (lease !== null && this.#waiting.length > 0) this.#claimTimer ??= setTimeout(() => this.#claimWaiting(), LEASED_MS)
+    if (lease === null || this.#waiting.length === 0 || this.#willClaim) return
+    this.#willClaim = true
+    setTimeout(() => this.#claimWaiting(), LEASED_MS)
   }
 
   #claimWaiting(): void {
-    this.#claimTimer = undefined
+    this.#willClaim = false
     for (const actor of this.#waiting.slice(this.#begun)) actor.claim()
   }
 
