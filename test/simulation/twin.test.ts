@@ -314,11 +314,14 @@ async function compareTables(): Promise<void> {
     places,
     [...twin.places].toSorted(([one], [other]) => one - other).map(([job_id, { state, run_after }]) => ({ job_id, state, due: run_after <= now })),
   )
-  const held = await database.owner(`select worker, serial, job_ids::int[] as ids, versions from job_leases order by worker, serial`)
+  const held = await database.owner(`
+    select worker, serial, array_agg(id::int order by id) as ids, array_agg(version order by id) as versions
+      from job_leases cross join unnest(job_ids, versions) as leased (id, version) group by worker, serial order by worker, serial`)
   assert.deepEqual(
     held,
     [...twin.leases.values()]
       .toSorted((one, other) => one.worker - other.worker || one.serial - other.serial)
+      .map(({ worker, serial, jobs }) => ({ worker, serial, jobs: jobs.toSorted((one, other) => one.id - other.id) }))
       .map(({ worker, serial, jobs }) => ({ worker, serial, ids: jobs.map(({ id }) => id), versions: jobs.map(({ version }) => version) })),
   )
   const keys = await database.owner(`select job_id::int from job_unique order by job_id`)
