@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { api } from './api.ts'
+import { consoleSuite } from './console.ts'
 import { drain } from './drain.ts'
 import { enqueue } from './enqueue.ts'
 import { flat } from './flat.ts'
@@ -15,7 +16,7 @@ import { benchServer } from './support/server.ts'
 import type { Options, Suite } from './support/suite.ts'
 import { ticket } from './ticket.ts'
 
-const SUITES: readonly Suite[] = [drain, enqueue, latency, ticket, flat, api]
+const SUITES: readonly Suite[] = [drain, enqueue, latency, ticket, flat, api, consoleSuite]
 const PEERS = ['graphile-worker', 'pg-boss', 'bullmq']
 const PEERS_FOLDER = fileURLToPath(new URL('./peers', import.meta.url))
 
@@ -30,10 +31,10 @@ ${SUITES.map((suite) => `  ${suite.name.padEnd(9)}${suite.measures}`).join('\n')
   --peers A,B         of ${PEERS.join(', ')}; none: only ourselves
   --batch 1000        jobs a call that enqueues in bulk
   --rate N            jobs a second for everybody under load (latency); else half of each one's own drain rate
-  --history 1000000   finished jobs, with ten events each (flat, api)
+  --history 1000000   finished jobs, with ten events each (flat, api, console)
   --backlog 1000000   queued jobs (flat)
   --held-minutes 1    how long a transaction is held open (flat); 10 for the full claim
-  --requests 200      requests of each kind (api)
+  --requests 200      requests of each kind (api); openings of a page, 30 at most (console)
   --json              one line of JSON a suite on standard output, progress on standard error
 
 bench/results/SUITE.json keeps each measurement. BENCH_DATABASE_URL measures on another server than the embedded one (a superuser of it).`

@@ -34,7 +34,7 @@ interface Timed {
 
 async function run({ server, options, say }: Bench): Promise<Findings> {
   const [tickets, rounds] = [options.jobs ?? TICKETS, options.rounds ?? ROUNDS]
-  const desks = { with: await openDesk(server, 'ticket_with', 'agent'), without: await openDesk(server, 'ticket_without', 'agent', WITHOUT_JOBS) }
+  const desks = { with: await openDesk(server, 'ticket_with', 'agent'), without: await openDesk(server, 'ticket_without', 'agent', { to: WITHOUT_JOBS }) }
   const measurements: Timed[][] = []
   try {
     for (let round = 1; round <= rounds; round += 1) {

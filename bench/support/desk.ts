@@ -21,19 +21,27 @@ export interface Desk {
   /** Null for an operator. */
   organizationId: string | null
   userId: string
+  /** Where it listens, and by what one signs in. */
+  address: string
+  signIn: { email: string; password: string }
   /** Asks over HTTP. @throws where the answer is no success */
   ask(path: string, body?: unknown): Promise<void>
   close(): Promise<void>
 }
 
-/** @param to the migration to stop at; the newest where it is absent */
-export async function openDesk(server: BenchServer, name: string, role: Role, to?: string): Promise<Desk> {
+/** @param consoleDirectory where the built console lies; without it there is none */
+export async function openDesk(
+  server: BenchServer,
+  name: string,
+  role: Role,
+  { to, consoleDirectory }: { to?: string | undefined; consoleDirectory?: string } = {},
+): Promise<Desk> {
   const ownerUrl = await freshDatabase(server, name)
   await migrate(ownerUrl, 'up', { to })
   await allowServiceLogins(ownerUrl)
   const database = await openDatabase(serviceUrls(ownerUrl), { size: 10, name: 'bench' })
   const secret = randomBytes(32).toString('hex')
-  const app = await buildServer({ config: readConfig({}), database, secret, log: createLogger('warn', 'bench') })
+  const app = await buildServer({ config: readConfig({}), database, secret, log: createLogger('warn', 'bench'), consoleDirectory })
   const organizationId = role === 'operator' ? null : (await insertOrganization(database.system, { slug: 'bench', name: 'Bench' })).id
   const password = randomBytes(16).toString('hex')
   const user = await insertUser(database.system, {
@@ -50,6 +58,8 @@ export async function openDesk(server: BenchServer, name: string, role: Role, to
     ownerUrl,
     organizationId,
     userId: user.id,
+    address,
+    signIn: { email: user.email, password },
     ask: async (path, body) => {
       const response = await fetch(`${address}${path}`, {
         method: body === undefined ? 'GET' : 'POST',

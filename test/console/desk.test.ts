@@ -180,6 +180,7 @@ async function testDesk(site: Site): Promise<void> {
     [address(second.ticket_id), 'What was said'],
     ['/desk/nowhere', 'There is nothing at this address'],
     ['/console/sla', 'Noticed late by'],
+    ['/console/ai', 'Week by week'],
   ]
   for (const colorScheme of ['light', 'dark'] as const) {
     test(`axe finds no serious fault at the desk, ${colorScheme}`, async () => {

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
+import { AiPage } from './ai-page.tsx'
 import { health, me } from './api.ts'
 import { Banner } from './banner.tsx'
 import { Desk } from './desk/desk.tsx'
@@ -85,6 +86,7 @@ const PLACES: Record<string, Place> = {
   queues: { title: 'Queues', page: (asked) => <QueuesPage {...asked} /> },
   workers: { title: 'Workers', page: () => <WorkersPage /> },
   health: { title: 'Health', page: (asked) => <HealthPage {...asked} /> },
+  ai: { title: 'AI quality', page: (asked) => <AiPage {...asked} /> },
   sla: { title: 'SLA', page: (asked) => <SlaPage {...asked} /> },
 }
 

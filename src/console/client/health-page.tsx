@@ -6,7 +6,7 @@ import { jobAddress, jobsAddress } from './route.ts'
 import type { DatabaseHealth, DeadLetters, Health } from './shapes.ts'
 import { spoken } from './states.ts'
 import { Tile } from './tile.tsx'
-import { duration } from './times.ts'
+import { duration, exact } from './times.ts'
 import { WindowPicker, windowOf } from './window-picker.tsx'
 
 const HEALTH_MS = 5_000
@@ -79,6 +79,16 @@ function ServiceFigures({ health, database }: { health: Health; database: Databa
           href={jobsAddress({ status: 'failed' })}
         />
       )}
+      {checks.dependencies?.map(({ name, circuit, last_ok_at, last_failure_at }) => (
+        <Tile
+          key={name}
+          name={`Dependency: ${spoken(name)}`}
+          value={circuit === 'closed' ? 'answers' : circuit === 'open' ? 'is given a rest' : 'is being tried again'}
+          note={[last_ok_at && `last answered ${exact(last_ok_at)}`, last_failure_at && `last failed ${exact(last_failure_at)}`].filter(Boolean).join('; ')}
+          tone={circuit === 'closed' ? 'done' : 'failed'}
+          from="GET /health, dependencies"
+        />
+      ))}
       {database && (
         <Tile
           name="Log violations"

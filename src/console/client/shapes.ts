@@ -178,6 +178,7 @@ export interface Health {
     migrations: { status: string; applied: number | null; pending: string[] }
     workers: { status: string; alive: number | null }
     oldest_due_seconds: number | null
+    dependencies?: { name: string; circuit: string; last_ok_at: string | null; last_failure_at: string | null }[]
   }
 }
 
@@ -232,4 +233,44 @@ export interface SlaBoard {
   due_soon: (BoardTicket & { priority: string; sla_due_at: string; sla_risk_score: number | null })[]
   breaches: (BoardTicket & { clock: string; cycle: number; breached_at: string; noticed_at: string })[]
   lateness: { steps: number; p50_seconds: number | null; p95_seconds: number | null; greatest_seconds: number | null }
+}
+
+/** What predictions of a field were worth; a share of nothing is null. */
+export interface FieldQuality {
+  field: string
+  predictions: number
+  offered: number
+  accepted: number
+  edited: number
+  rejected: number
+  expired: number
+  open: number
+  acceptance_rate: number | null
+  median_seconds_to_decision: number | null
+  scored: number
+  accuracy: number | null
+  calibration_error: number | null
+  calibration: { from: number; to: number; count: number; confidence: number; accuracy: number }[]
+}
+
+export interface AiQuality {
+  fields: FieldQuality[]
+  labels: Record<string, number>
+  kb_suggestions: { suggested: number; voted: number; helpful_rate: number | null }
+  language_model: { calls: number; answered: number; input_tokens: number; output_tokens: number; bytes: number }
+  weekly: { week: string; fields: FieldQuality[] }[]
+}
+
+/** A text that left for a language model. */
+export interface Egress {
+  id: number
+  ticket_id: string | null
+  purpose: string
+  endpoint: string
+  model: string
+  redacted_text: string
+  bytes: number
+  redactions: Record<string, number>
+  outcome: string
+  at: string
 }

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { NO_BROWSER, open, openSite, signIn } from '../support/browser.ts'
+import type { Site } from '../support/browser.ts'
+import { until } from '../support/database.ts'
+import { enqueueProbes } from '../support/engine.ts'
+
+const PROCESS = fileURLToPath(new URL('../support/worker-process.ts', import.meta.url))
+const JOBS = 4
+
+const site = await openSite({ worker: false })
+if (site) testKill(site)
+else test('a killed worker in a browser', { skip: NO_BROWSER }, () => {})
+
+function testKill(site: Site): void {
+  test('a worker that is killed is seen to die, and its jobs to come back and end', async () => {
+    const victim = await startWorker(site.database.ownerUrl)
+    const ids = await enqueueProbes(site.database, JOBS, { sleep_ms: 4_000, marker: 'kill' })
+    const { page, faults } = await open(site, '/console/workers')
+    await signIn(page)
+    const card = page.locator(`#worker-${victim.worker}`)
+    await card.getByText(`${JOBS} jobs`, { exact: true }).waitFor()
+    await card.getByText(`job:${ids[0]}`).waitFor()
+
+    victim.process.kill('SIGKILL')
+    await once(victim.process, 'exit')
+    const survivor = await startWorker(site.database.ownerUrl)
+    await page.locator(`li#worker-${victim.worker}`).getByText('lost').waitFor()
+    await page.locator(`#worker-${survivor.worker}`).getByText(`job:${ids[0]}`).waitFor()
+
+    await page.goto(`${site.address}/console/jobs/${ids[0]}`)
+    await page.locator('.timeline').getByText('SUCCEED').waitFor()
+    const events = await page.locator('.entry-event').allTextContents()
+    assert.deepEqual(events, ['ENQUEUE', 'CLAIM', 'START', 'LOSE', 'CLAIM', 'START', 'SUCCEED'])
+    assert.equal(await page.locator('.state.lit .state-name').textContent(), 'done')
+
+    await page.goto(`${site.address}/console/machines`)
+    await page.getByRole('link', { name: new RegExp(`LOSE.*: running to retried, ${JOBS} times$`) }).waitFor()
+    await page.goto(`${site.address}/console/health`)
+    await page.locator('.tile', { hasText: 'Log violations' }).getByText('0', { exact: true }).waitFor()
+    const done = async () => Number((await site.database.owner(`select count(*) as count from job_queue where status = 'done'`))[0]!['count'])
+    await until(async () => (await done()) === JOBS, 'all of them end')
+    const effects = await site.database.owner('select job_id from probe_effects order by job_id')
+    assert.deepEqual(
+      effects.map((row) => Number(row['job_id'])),
+      ids,
+    )
+    assert.deepEqual(await site.database.owner('select * from job_log_violations'), [])
+    assert.deepEqual(faults, [])
+  })
+}
+
+async function startWorker(ownerUrl: string): Promise<{ process: ChildProcess; worker: number }> {
+  const child = fork(PROCESS, [ownerUrl], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  after(() => child.kill('SIGKILL'))
+  const [message] = (await once(child, 'message')) as [{ worker: number }]
+  return { process: child, worker: message.worker }
+}
