@@ -24,16 +24,22 @@ export interface FieldFinding {
   explanation: Record<string, unknown>
 }
 
+/** What stands beside a model's finding: the text, what agents said, and what the organisation has to choose from. */
+export interface Context {
+  text: string
+  corrections: Corrections
+  own: OwnValues
+  tags: ReadonlySet<string>
+  settings: OrganizationSettings
+}
+
 /** What a model found, field by field: after what agents said of like tickets, and of the organisation's own values alone. */
-export function fieldFindings(
-  found: TriageFinding,
-  { text, corrections, own, settings }: { text: string; corrections: Corrections; own: OwnValues; settings: OrganizationSettings },
-): FieldFinding[] {
+export function fieldFindings(found: TriageFinding, { text, corrections, own, tags, settings }: Context): FieldFinding[] {
   const fields = TRIAGE_FIELDS.map((field): FieldFinding & { ranked: Ranked } => {
     const said = saidOf(corrections, text, field, found.ticket_id)
     const { scores, reason, why } = modelSays(found, field)
     const after = said.length > 0 ? corrected(scores, said) : scores
-    const ranked = [...after].filter(([value]) => isOwn(own, field, value)).toSorted((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]))
+    const ranked = [...after].filter(([value]) => isOwn(own, tags, field, value)).toSorted((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]))
     const threshold = settings[`ai_${field}_threshold`]
     const kept = field === 'tags' ? ranked.filter(([, score]) => score >= threshold).slice(0, MAX_TAGS) : ranked.slice(0, 1)
     // Several tags are as sure as the least sure of them.
@@ -109,10 +115,10 @@ function modelSays({ explanation, ...found }: TriageFinding, field: TriageField)
 }
 
 /** Whether the organisation has such a value: no model can name another. */
-function isOwn(own: OwnValues, field: TriageField, value: string): boolean {
+function isOwn(own: OwnValues, tags: ReadonlySet<string>, field: TriageField, value: string): boolean {
   if (field === 'category') return own.services.some(({ name }) => name === value)
   if (field === 'priority') return (PRIORITIES as readonly string[]).includes(value)
-  return (field === 'tags' ? own.tags : own.staff).includes(value)
+  return field === 'tags' ? tags.has(value) : own.staff.includes(value)
 }
 
 const shown = ({ similarity, ...said }: Said) => ({ ...said, similarity: Math.round(similarity * 10_000) / 10_000 })

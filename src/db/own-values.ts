@@ -6,13 +6,9 @@ const ownValues = z.object({
   services: z.array(z.object({ id: z.string(), name: z.string(), group: z.string().nullable() })),
   groups: z.array(z.object({ id: z.string(), name: z.string() })),
   staff: z.array(z.string()),
-  tags: z.array(z.string()),
 })
-/** What an organisation has to choose from: services on offer with the groups that work on them, groups, active members of staff, tags in use. */
+/** What an organisation has to choose from: services on offer with the groups that work on them, groups, active members of staff. */
 export type OwnValues = z.infer<typeof ownValues>
-
-/** Tags count as the organisation's own where one of its newest tickets has them. */
-const TAG_TICKETS = 5_000
 
 export async function readOwnValues(db: CommonQueryMethods): Promise<OwnValues> {
   return db.one(sql.type(ownValues)`
@@ -21,7 +17,15 @@ export async function readOwnValues(db: CommonQueryMethods): Promise<OwnValues> 
              where service.organization_id = bound_organization() and is_active) as services,
            (select coalesce(jsonb_agg(jsonb_build_object('id', id, 'name', name) order by name), '[]') from agent_groups where organization_id = bound_organization()) as groups,
            (select coalesce(jsonb_agg(id order by id), '[]')
-              from users where organization_id = bound_organization() and is_active and role in ('agent', 'manager', 'admin')) as staff,
-           (select coalesce(jsonb_agg(distinct tag), '[]')
-              from (select tags from tickets where organization_id = bound_organization() order by created_at desc limit ${TAG_TICKETS}) newest, unnest(tags) tag) as tags`)
+              from users where organization_id = bound_organization() and is_active and role in ('agent', 'manager', 'admin')) as staff`)
+}
+
+/** Tags count as the organisation's own where one of so many of its newest tickets has them. */
+const TAG_TICKETS = 5_000
+
+/** The tags in use. Dear where there are many tickets: not to be asked for each of them. */
+export async function readOwnTags(db: CommonQueryMethods): Promise<readonly string[]> {
+  return db.anyFirst(sql.type(z.object({ tag: z.string() }))`
+    select distinct tag
+      from (select tags from tickets where organization_id = bound_organization() order by created_at desc limit ${TAG_TICKETS}) newest, unnest(tags) tag`)
 }

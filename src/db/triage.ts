@@ -42,6 +42,11 @@ export interface TriageFinding {
   inputs_hash: Buffer
 }
 
+/** Locks the ticket before what is written of it, as requests do: two that take these locks in another order would wait for each other. */
+export async function holdTicket(db: CommonQueryMethods, ticketId: string): Promise<void> {
+  await db.query(sql.typeAlias('void')`select from tickets where id = ${ticketId} for no key update`)
+}
+
 /** Writes what triage found into the ticket's one live row; what the sentiment job wrote there stays. */
 export async function upsertTriage(db: CommonQueryMethods, found: TriageFinding): Promise<void> {
   await db.query(sql.typeAlias('void')`

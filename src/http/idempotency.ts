@@ -55,10 +55,10 @@ async function findKept(
 }
 
 /** Sends an answer; one that was kept is JSON already, and says that it was given before. */
-export function sendCreated<Body>(reply: FastifyReply, answer: Answer<Body>): FastifyReply {
-  if (!answer.replayed) return reply.code(201).send(answer.body)
+export function sendCreated<Body>(reply: FastifyReply, answer: Answer<Body>, status = 201): FastifyReply {
+  if (!answer.replayed) return reply.code(status).send(answer.body)
   return reply
-    .code(201)
+    .code(status)
     .header('idempotent-replayed', 'true')
     .type('application/json; charset=utf-8')
     .serializer((body: unknown) => JSON.stringify(body))

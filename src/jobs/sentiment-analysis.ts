@@ -4,7 +4,7 @@ import { SENTIMENT_MODEL, sentimentOf } from '#ai/sentiment.ts'
 import { textOf } from '#ai/triage-model.ts'
 import { notePredictionApplied, recordPrediction } from '#db/predictions.ts'
 import { readSettings } from '#db/settings.ts'
-import { escalateForSentiment, upsertSentiment } from '#db/triage.ts'
+import { escalateForSentiment, holdTicket, upsertSentiment } from '#db/triage.ts'
 import type { TicketText } from '#db/job-inputs.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { metrics } from '#metrics.ts'
@@ -40,6 +40,7 @@ export const sentimentAnalysis: JobType<TicketPayload> = {
       result: { label, score, confidence, escalation_wanted: escalates },
       writes: async (tx) => {
         const explanation = { sentiment: { words: strongest, model_id: SENTIMENT_MODEL } }
+        await holdTicket(tx, ticket.id)
         await upsertSentiment(tx, { ticket_id: ticket.id, label, score, confidence, explanation, model_id: SENTIMENT_MODEL })
         if (escalates) await escalate(tx, ticket, { score, confidence, threshold, job_id: job.id }, explanation)
         metrics.aiConfidence.observe({ field: 'sentiment' }, confidence)

@@ -2,6 +2,7 @@ import { correctionsOf } from '#ai/corrections.ts'
 import { fieldFindings } from '#ai/field-findings.ts'
 import type { FieldFinding } from '#ai/field-findings.ts'
 import { ordersIn, withoutOrders } from '#ai/instructions.ts'
+import { ownTags } from '#ai/own-tags.ts'
 import { triage } from '#ai/triage.ts'
 import { textOf, triageModel } from '#ai/triage-model.ts'
 import { TRIAGE_FIELDS } from '#db/ai-labels.ts'
@@ -11,7 +12,7 @@ import { readOwnValues } from '#db/own-values.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { notePredictionApplied, recordPrediction } from '#db/predictions.ts'
 import { readSettings } from '#db/settings.ts'
-import { applyTriage, noteOrders, upsertTriage } from '#db/triage.ts'
+import { applyTriage, holdTicket, noteOrders, upsertTriage } from '#db/triage.ts'
 import type { FieldsBefore, TriageFinding } from '#db/triage.ts'
 import { metrics } from '#metrics.ts'
 import type { JobType } from './job-type.ts'
@@ -34,11 +35,12 @@ export const triageTicket: JobType<TicketPayload> = {
     const organizationId = organizationOf(job)
     const model = await triageModel(organizationId, job)
     const corrections = await correctionsOf(organizationId, job)
+    const tags = await ownTags(organizationId, job)
     job.signal.throwIfAborted()
     const orders = ordersIn(textOf(ticket))
     const request = { ...ticket, subject: withoutOrders(ticket.subject), description: withoutOrders(ticket.description) }
     const found = triage(model, request)
-    const fields = fieldFindings(found, { text: textOf(request), corrections, own, settings }).map((field): FieldFinding => {
+    const fields = fieldFindings(found, { text: textOf(request), corrections, own, tags, settings }).map((field): FieldFinding => {
       // What is written to the ticket must not be decided by a text that gives orders: a person looks at it first.
       return orders.length > 0 && field.mode === 'apply' ? { ...field, mode: 'suggest' } : field
     })
@@ -47,6 +49,7 @@ export const triageTicket: JobType<TicketPayload> = {
       kind: 'succeed',
       result: { category: row.category, priority: row.priority, tags: row.tags, confidence: row.confidence, model_id: row.model_id, orders: orders.length },
       writes: async (tx) => {
+        await holdTicket(tx, ticket.id)
         await upsertTriage(tx, row)
         await record(tx, found, fields)
         if (orders.length > 0) await noteOrders(tx, ticket.id, orders)

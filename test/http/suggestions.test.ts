@@ -58,6 +58,15 @@ test('an accepted draft is posted only where that is asked for, as the word of w
   assert.deepEqual((await agent.get(`/tickets/${aloud.ticket}/suggestions`)).body.items, [])
 })
 
+test('the same key gives the same answer, and one comment', async () => {
+  const { ticket, draft } = await drafted()
+  const accept = () => agent.post(`/suggestions/${draft.id}/accept`, { post_comment: true }, { 'idempotency-key': `accept ${draft.id}` })
+  const [first, again] = [await accept(), await accept()]
+  assert.deepEqual([first.status, again.status, again.headers['idempotent-replayed']], [200, 200, 'true'])
+  assert.equal(again.body.comment.id, first.body.comment.id)
+  assert.equal((await commentsOf(ticket)).length, 1)
+})
+
 test('an edit keeps what was sent and how far it is from the draft', async () => {
   const { ticket, draft } = await drafted()
   const { status, body } = await agent.post(`/suggestions/${draft.id}/edit`, { content: `${draft.content} Bye`, post_comment: true })

@@ -4,6 +4,7 @@ import { LIMITS } from '#config.ts'
 import { correctionsOf } from '#ai/corrections.ts'
 import { fieldFindings } from '#ai/field-findings.ts'
 import { ordersIn, withoutOrders } from '#ai/instructions.ts'
+import { ownTags } from '#ai/own-tags.ts'
 import { SENTIMENT_MODEL, sentimentOf } from '#ai/sentiment.ts'
 import { triage } from '#ai/triage.ts'
 import { textOf, triageModel } from '#ai/triage-model.ts'
@@ -80,7 +81,7 @@ export const aiRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { servi
       const model = await triageModel(organization_id, reader)
       const found = triage(model, { id: NOWHERE, number: 0, priority: 'medium', status: 'new', version: 1, requester_name: '', ...asked })
       const corrections = await correctionsOf(organization_id, reader)
-      const fields = fieldFindings(found, { text: textOf(asked), corrections, own, settings })
+      const fields = fieldFindings(found, { text: textOf(asked), corrections, own, tags: await ownTags(organization_id, reader), settings })
       const { label, score, confidence } = sentimentOf(textOf(asked))
       return {
         fields: fields.map(({ field, value, confidence, threshold, is_sure, explanation }) => ({

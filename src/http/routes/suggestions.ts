@@ -5,12 +5,15 @@ import { LIMITS } from '#config.ts'
 import { editDistance } from '#ai/edit-distance.ts'
 import { commentRow, insertComment } from '#db/comments.ts'
 import { inOrganization } from '#db/pool.ts'
+import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { decidePrediction } from '#db/predictions.ts'
 import { decideSuggestion, lockDraft } from '#db/suggestions.ts'
 import { suggestionRow } from '#db/ticket-ai.ts'
 import { findTicket } from '#db/tickets.ts'
 import { decisionsOn, nextSuggestion } from '#machines/suggestion-step.ts'
 import { metrics } from '#metrics.ts'
+import { once, sendCreated } from '../idempotency.ts'
+import type { Answer } from '../idempotency.ts'
 import { note } from '../note.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
@@ -38,9 +41,10 @@ export const suggestionRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
   const response = { 200: decided }
 
   /** One decision on one draft: by its machine, with its audit row, and with the comment where that is asked for. */
-  async function decide(request: FastifyRequest, id: string, { event, content, post_comment, details }: Wanted): Promise<z.infer<typeof decided>> {
+  async function decide(request: FastifyRequest, id: string, wanted: Wanted): Promise<Answer<z.infer<typeof decided>>> {
+    const { event, content, post_comment, details } = wanted
     const tenant = tenantOf(request)
-    return inOrganization(database.app, tenant.organization_id, async (tx) => {
+    const decideOnce = async (tx: DatabaseTransactionConnection): Promise<z.infer<typeof decided>> => {
       const draft = await lockDraft(tx, id)
       if (!draft || !(await findTicket(tx, viewerOf(tenant), draft.ticket_id))) throw notFound('suggestion')
       const current = draft.state === 'offered' && draft.is_over ? 'expired' : draft.state
@@ -63,23 +67,32 @@ export const suggestionRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
       })
       metrics.aiDecisions.inc({ field: 'smart_reply', decision: state })
       return { ...row, comment }
-    })
+    }
+    return inOrganization(database.app, tenant.organization_id, (tx) => once(tx, request, tenant, () => decideOnce(tx)))
   }
 
   app.post(
     '/suggestions/:id/accept',
     { schema: { summary: 'Take a draft as it is; 409 where it is decided or expired', tags, params: uuidParams, body: acceptance, response } },
-    (request) => decide(request, request.params.id, { event: 'ACCEPT', content: null, post_comment: request.body?.post_comment ?? false, details: {} }),
+    async (request, reply) => {
+      const post_comment = request.body?.post_comment ?? false
+      return sendCreated(reply, await decide(request, request.params.id, { event: 'ACCEPT', content: null, post_comment, details: {} }), 200)
+    },
   )
 
   app.post(
     '/suggestions/:id/edit',
     { schema: { summary: 'Take a draft as somebody changed it', tags, params: uuidParams, body: edition, response } },
-    (request) => decide(request, request.params.id, { event: 'EDIT', ...request.body, details: {} }),
+    async (request, reply) => sendCreated(reply, await decide(request, request.params.id, { event: 'EDIT', ...request.body, details: {} }), 200),
   )
 
-  app.post('/suggestions/:id/reject', { schema: { summary: 'Reject a draft', tags, params: uuidParams, body: rejection, response } }, (request) =>
-    decide(request, request.params.id, { event: 'REJECT', content: null, post_comment: false, details: { reason: request.body?.reason ?? null } }),
+  app.post(
+    '/suggestions/:id/reject',
+    { schema: { summary: 'Reject a draft', tags, params: uuidParams, body: rejection, response } },
+    async (request, reply) => {
+      const details = { reason: request.body?.reason ?? null }
+      return sendCreated(reply, await decide(request, request.params.id, { event: 'REJECT', content: null, post_comment: false, details }), 200)
+    },
   )
 }
 
