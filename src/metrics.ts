@@ -109,6 +109,12 @@ export const metrics = {
     registers,
   }),
   aiDecisions: new Counter({ name: 'atum_ai_decisions_total', help: 'What agents did with suggestions', labelNames: ['field', 'decision'], registers }),
+  webhookDeliveries: new Counter({
+    name: 'atum_webhook_deliveries_total',
+    help: 'Deliveries to webhooks that ended, by how',
+    labelNames: ['outcome'],
+    registers,
+  }),
   eventStreams: new Gauge({ name: 'atum_event_streams', help: 'Streams of events that are open', registers }),
   aiScored: new Counter({
     name: 'atum_ai_scored_total',

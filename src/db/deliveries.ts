@@ -2,48 +2,144 @@ import { z } from 'zod'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
-/** Keeps a mail that was sent, or that stays here for lack of a mail server. The same job twice is one row. */
-export async function insertMail(
-  db: CommonQueryMethods,
-  mail: { organization_id: string | null; job_id: number; recipient: string; subject: string; body: string; status: 'sent' | 'kept'; message_id: string },
-): Promise<void> {
-  await db.query(sql.typeAlias('void')`
-    insert into outgoing_mail (organization_id, job_id, recipient, subject, body, status, message_id)
-    values (${mail.organization_id}, ${mail.job_id}, ${mail.recipient}, ${mail.subject}, ${mail.body}, ${mail.status}, ${mail.message_id})
-    on conflict (job_id) do nothing`)
-}
+const STATES = ['pending', 'delivered', 'refused', 'failed'] as const
 
-const delivery = z.object({
+const outgoing = z.object({
   id: z.string(),
+  endpoint_id: z.string(),
+  event_id: z.number().nullable(),
+  message_id: z.string(),
   event_type: z.string(),
   payload: z.unknown(),
-  status: z.enum(['pending', 'delivered', 'refused']),
+  happened_at: z.date(),
   url: z.string(),
-  secret: z.string(),
+  secrets: z.array(z.string()),
   is_active: z.boolean(),
 })
-export type WebhookDelivery = z.infer<typeof delivery>
+/** A delivery with where it goes, and the secrets that sign it: after a rotation, two for a while. */
+export type WebhookDelivery = z.infer<typeof outgoing>
 
-/** A delivery with where it goes; null where the bound organisation has none with this id. */
+/** Null where the bound organisation has no delivery with this id. */
 export async function readDelivery(db: CommonQueryMethods, id: string): Promise<WebhookDelivery | null> {
-  return db.maybeOne(sql.type(delivery)`
-    select delivery.id, event_type, payload, status, url, secret, is_active
+  return db.maybeOne(sql.type(outgoing)`
+    select delivery.id, endpoint_id, event_id, message_id, event_type, payload, happened_at, url, is_active,
+           case when previous_secret_until > now() then array[secret, previous_secret] else array[secret] end as secrets
       from webhook_deliveries delivery join webhook_endpoints endpoint on endpoint.id = delivery.endpoint_id
      where delivery.id = ${id}`)
 }
 
-/** Notes what came of a delivery. An endpoint that says it is gone for good is switched off. */
-export async function noteDelivery(
-  db: CommonQueryMethods,
-  id: string,
-  outcome: { status: 'delivered' | 'refused'; response_status: number | null; attempt: number; endpoint_gone: boolean },
-): Promise<void> {
+export interface DeliveryOutcome {
+  status: 'delivered' | 'refused' | 'failed'
+  response_status: number | null
+  attempt: number
+  error: string | null
+}
+
+/** Notes what came of a delivery. */
+export async function noteDelivery(db: CommonQueryMethods, id: string, outcome: DeliveryOutcome): Promise<void> {
   await db.query(sql.typeAlias('void')`
-    with noted as (
-      update webhook_deliveries
-         set status = ${outcome.status}, response_status = ${outcome.response_status}, attempt = ${outcome.attempt},
-             delivered_at = case when ${outcome.status} = 'delivered' then now() end
-       where id = ${id} returning endpoint_id
-    )
-    update webhook_endpoints set is_active = false, updated_at = now() from noted where webhook_endpoints.id = noted.endpoint_id and ${outcome.endpoint_gone}`)
+    update webhook_deliveries
+       set status = ${outcome.status}, response_status = ${outcome.response_status}, attempt = ${outcome.attempt}, error = ${outcome.error},
+           delivered_at = case when ${outcome.status} = 'delivered' then now() end
+     where id = ${id}`)
+}
+
+/** Whether the endpoint has taken anything since a delivery was made. */
+export async function hasTakenSince(db: CommonQueryMethods, deliveryId: string): Promise<boolean> {
+  return db.oneFirst(sql.type(z.object({ taken: z.boolean() }))`
+    select exists (
+      select from webhook_deliveries taken join webhook_deliveries failed on failed.id = ${deliveryId} and failed.endpoint_id = taken.endpoint_id
+       where taken.status = 'delivered' and taken.delivered_at > failed.created_at) as taken`)
+}
+
+export interface NewDelivery {
+  id: string
+  endpoint_id: string
+  /** Null for what no event has caused: a test. */
+  event_id: number | null
+  message_id: string
+  event_type: string
+  payload: unknown
+  happened_at: Date
+  job_id: number
+}
+
+/** Writes deliveries of the bound organisation. */
+export async function insertDeliveries(db: CommonQueryMethods, deliveries: readonly NewDelivery[]): Promise<void> {
+  if (deliveries.length === 0) return
+  await db.query(sql.typeAlias('void')`
+    insert into webhook_deliveries (id, organization_id, endpoint_id, event_id, message_id, event_type, payload, happened_at, job_ids)
+    select id, bound_organization(), endpoint_id, event_id, message_id, event_type, payload, happened_at, array[job_id]
+      from jsonb_to_recordset(${JSON.stringify(deliveries)}::jsonb) as given (
+        id uuid, endpoint_id uuid, event_id int8, message_id text, event_type text, payload jsonb, happened_at timestamptz, job_id int8)`)
+}
+
+/** Makes a delivery wait for another job, which sends it again. */
+export async function resumeDelivery(db: CommonQueryMethods, id: string, jobId: number): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    update webhook_deliveries
+       set status = 'pending', delivered_at = null, response_status = null, error = null, attempt = null, job_ids = (job_ids || ${jobId}::int8)[greatest(1, cardinality(job_ids) - 8):]
+     where id = ${id}`)
+}
+
+export const deliveryRow = z.object({
+  id: z.string(),
+  endpoint_id: z.string(),
+  event_id: z.number().nullable(),
+  message_id: z.string(),
+  event_type: z.string(),
+  status: z.enum(STATES),
+  response_status: z.number().nullable(),
+  attempt: z.number().nullable(),
+  next_attempt_at: z.date().nullable(),
+  error: z.string().nullable(),
+  job_id: z.number().nullable(),
+  created_at: z.date(),
+  delivered_at: z.date().nullable(),
+})
+const positioned = deliveryRow.extend({ at_us: z.number() })
+const detailed = deliveryRow.extend({ payload: z.unknown(), happened_at: z.date() })
+
+/** While a delivery waits, its job knows how often it was tried and what happened; a job that gave up leaves it failed. */
+const columns = sql.fragment`
+  delivery.id, endpoint_id, event_id, message_id, event_type, response_status, delivery.created_at, delivered_at,
+  case when delivery.status = 'pending' and job.status in ('failed', 'cancelled') then 'failed' else delivery.status end as status,
+  coalesce(delivery.attempt, job.attempt) as attempt, case when job.status in ('queued', 'retried') then job.run_after end as next_attempt_at,
+  coalesce(error, case when delivery.status = 'pending' then job.last_error end) as error, job_ids[cardinality(job_ids)] as job_id`
+const source = sql.fragment`webhook_deliveries delivery left join job_queue job on job.id = job_ids[cardinality(job_ids)]`
+
+/** Deliveries to an endpoint, the newest first, after a position. */
+export async function listDeliveries(
+  db: CommonQueryMethods,
+  endpointId: string,
+  filter: { status: (typeof STATES)[number] | null; event_type: string | null },
+  page: { after: { at_us: number; id: string } | null; limit: number },
+): Promise<readonly z.infer<typeof positioned>[]> {
+  return db.any(sql.type(positioned)`
+    select * from (
+      select ${columns}, (extract(epoch from delivery.created_at) * 1000000)::int8 as at_us
+        from ${source} where delivery.organization_id = bound_organization() and endpoint_id = ${endpointId}
+    ) listed
+     where (${filter.status}::text is null or status = ${filter.status}) and (${filter.event_type}::text is null or event_type = ${filter.event_type})
+       and (${page.after?.at_us ?? null}::int8 is null or (at_us, id) < (${page.after?.at_us ?? null}::int8, ${page.after?.id ?? null}::uuid))
+     order by created_at desc, id desc limit ${page.limit}`)
+}
+
+/** A delivery to an endpoint, with what was sent. */
+export async function findDelivery(db: CommonQueryMethods, endpointId: string, id: string): Promise<z.infer<typeof detailed> | null> {
+  return db.maybeOne(sql.type(detailed)`
+    select ${columns}, delivery.payload, happened_at
+      from ${source} where delivery.organization_id = bound_organization() and endpoint_id = ${endpointId} and delivery.id = ${id}`)
+}
+
+export const attemptRow = z.object({ job_id: z.number(), at: z.date(), attempt: z.number(), outcome: z.string(), details: z.unknown() })
+
+/** How each attempt of a delivery ended, as the logs of its jobs say; those of long ago are gone with their days. */
+export async function listAttempts(db: CommonQueryMethods, id: string, limit: number): Promise<readonly z.infer<typeof attemptRow>[]> {
+  return db.any(sql.type(attemptRow)`
+    select job_id, at, attempt, lower(event::text) as outcome, details
+      from job_events
+     where job_id in (select unnest(job_ids) from webhook_deliveries where organization_id = bound_organization() and id = ${id}) and from_state in ('running', 'claimed')
+       and event in ('SUCCEED', 'FAIL', 'TIMEOUT', 'LOSE', 'CANCEL')
+     order by job_id desc, seq desc limit ${limit}`)
 }

@@ -63,3 +63,24 @@ export async function movedLogs(
       from snapshot left join audit_heads on ${since}::text is null or xact >= ${since}::text::xid8`)
   return { horizon: rows[0]!.horizon, logs: rows.flatMap(({ organization_id, id }) => (id === null ? [] : [{ organization_id, id }])) }
 }
+
+/** Organisations whose log has not been followed to its end, the longest waiting first. For the installation's role. */
+export async function unfollowedLogs(db: CommonQueryMethods, limit: number): Promise<readonly string[]> {
+  return db.anyFirst(sql.type(z.object({ organization_id: z.string() }))`
+    select tenant as organization_id from audit_heads left join event_cursors on organization_id = tenant
+     where tenant <> audit_tenant(null) and id > coalesce(through_id, 0)
+     order by event_cursors.updated_at nulls first limit ${limit}`)
+}
+
+/** How far the bound organisation's log was followed, held for this transaction; null while another one follows it. */
+export async function lockCursor(db: CommonQueryMethods): Promise<number | null> {
+  await db.query(sql.typeAlias('void')`
+    insert into event_cursors (organization_id, through_id) values (bound_organization(), 0) on conflict do nothing`)
+  return db.maybeOneFirst(sql.type(z.object({ through_id: z.number() }))`
+    select through_id from event_cursors where organization_id = bound_organization() for update skip locked`)
+}
+
+/** Notes how far the bound organisation's log was followed. */
+export async function moveCursor(db: CommonQueryMethods, through: number): Promise<void> {
+  await db.query(sql.typeAlias('void')`update event_cursors set through_id = ${through}, updated_at = now() where organization_id = bound_organization()`)
+}

@@ -90,3 +90,19 @@ export const removeOldSlots: Removal = (db, limit) =>
       delete from schedule_slots where (schedule_name, slot) in (
         select schedule_name, slot from schedule_slots where at < now() - interval '7 days' limit ${limit}) returning slot
     ) select count(*) from gone`)
+
+/** Deliveries of the bound organisation that ended a month ago. */
+export const removeOldDeliveries: Removal = (db, limit) =>
+  db.oneFirst(sql.type(removed)`
+    with gone as (
+      delete from webhook_deliveries where id in (
+        select id from webhook_deliveries where created_at < now() - interval '30 days' order by created_at limit ${limit}) returning id
+    ) select count(*) from gone`)
+
+/** Snapshots of the bound organisation that no range of a history reaches any more. */
+export const removeOldSnapshots: Removal = (db, limit) =>
+  db.oneFirst(sql.type(removed)`
+    with gone as (
+      delete from metrics_snapshots where id in (
+        select id from metrics_snapshots where organization_id = bound_organization() and snapshot_ts < now() - interval '400 days' order by snapshot_ts limit ${limit}) returning id
+    ) select count(*) from gone`)

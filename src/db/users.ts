@@ -108,3 +108,9 @@ export async function updatePerson(db: CommonQueryMethods, id: string, changes: 
      where organization_id = bound_organization() and id = ${id}
     returning ${personColumns}`)
 }
+
+/** Where the active admins of the bound organisation get their mail. */
+export async function adminAddresses(db: CommonQueryMethods, limit: number): Promise<readonly string[]> {
+  return db.anyFirst(sql.type(z.object({ email: z.string() }))`
+    select email from users where organization_id = bound_organization() and role = 'admin' and is_active order by created_at, id limit ${limit}`)
+}

@@ -6,6 +6,8 @@ import type { Logger } from '#log.ts'
 
 /** How often the database is asked whose log has grown: one look at one small table, whoever wrote, in whichever process. */
 const POLL_MS = 250
+/** And so often while nobody listens to a stream. */
+const IDLE_POLLS = 4
 /** Rows that one read takes. */
 export const EVENTS_PAGE = 200
 
@@ -21,18 +23,22 @@ export interface EventTail {
   stop(): void
 }
 
-export function startEventTail(database: Database, log: Logger): EventTail {
+/** @param onGrowth told that some log has grown, at most once a poll */
+export function startEventTail(database: Database, log: Logger, onGrowth: Wake): EventTail {
   const followers = new Map<string | null, Set<Wake>>()
   const reads = new Map<string, Promise<readonly EventRow[]>>()
   let horizon: string | null = null
   let looking = false
+  let polls = 0
 
   async function look(): Promise<void> {
-    if (looking || followers.size === 0) return
+    polls += 1
+    if (looking || (followers.size === 0 && polls % IDLE_POLLS > 0)) return
     looking = true
     try {
       const moved = await movedLogs(database.system, horizon)
       horizon = moved.horizon
+      if (moved.logs.length > 0) onGrowth()
       for (const { organization_id } of moved.logs) for (const wake of followers.get(organization_id) ?? []) wake()
     } catch (error) {
       // Nothing is missed: the horizon stays where it was.

@@ -77,6 +77,8 @@ import { ticketViewRoutes } from './routes/ticket-views.ts'
 import { twoFactorRoutes } from './routes/two-factor.ts'
 import { userRoutes } from './routes/users.ts'
 import { factorSeal } from './second-factor.ts'
+import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import type { Services } from './services.ts'
 import { accessTokens, apiTokenOf } from './tokens.ts'
 
@@ -206,6 +208,8 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     queueRoutes,
     metricsRoutes,
     eventRoutes,
+    webhookRoutes,
+    webhookDeliveryRoutes,
     deskMetricsRoutes,
   ]) {
     await app.register(routes, options)

@@ -8,11 +8,13 @@ import {
   removeExpiredSuggestions,
   removeOldAccountRows,
   removeOldEgress,
+  removeOldDeliveries,
   removeOldIdempotencyKeys,
   removeOldJobs,
   removeOldPredictions,
   removeOldRefreshTokens,
   removeOldSlots,
+  removeOldSnapshots,
   turnEventPartitions,
 } from '#db/retention.ts'
 import { organizationIds } from '#db/schedules.ts'
@@ -66,6 +68,8 @@ async function removeTenantRows(tx: DatabaseTransactionConnection, organizationI
   await removeOldIdempotencyKeys(tx, BATCH)
   await removeOldEgress(tx, BATCH)
   await removeOldPredictions(tx, BATCH)
+  await removeOldDeliveries(tx, BATCH)
+  await removeOldSnapshots(tx, BATCH)
   await bindOrganization(tx, '')
 }
 

@@ -1,78 +1,83 @@
-import { request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { Webhook } from 'standardwebhooks'
-import { z } from 'zod'
-import { noteDelivery, readDelivery } from '#db/deliveries.ts'
-import type { WebhookDelivery } from '#db/deliveries.ts'
+import { hasTakenSince, noteDelivery, readDelivery } from '#db/deliveries.ts'
+import type { DeliveryOutcome, WebhookDelivery } from '#db/deliveries.ts'
+import { unfollowedLogs } from '#db/events.ts'
+import { bindOrganization } from '#db/pool.ts'
+import { metrics } from '#metrics.ts'
 import { readDeliveryConfig } from './delivery-config.ts'
+import { followEvents } from './event-follow-up.ts'
 import { PermanentFailure } from './job-type.ts'
-import type { JobType } from './job-type.ts'
-import { PrivateAddressError, vettedAddress } from './public-address.ts'
+import type { JobType, Outcome, RunningJob } from './job-type.ts'
+import { PrivateAddressError } from './public-address.ts'
+import { switchOff } from './webhook-switch.ts'
+import { WEBHOOK_ATTEMPTS, WEBHOOK_QUEUE, webhookPayload } from './webhook-job.ts'
+import type { WebhookPayload } from './webhook-job.ts'
+import { postDelivery } from './webhook-post.ts'
+import type { Answer } from './webhook-post.ts'
 
-const ANSWER_MS = 15_000
 const GONE = 410
+/** A run of the schedule follows so many organisations' logs; the others are the next run's. */
+const LOGS_MAX = 100
 
-const payload = z.strictObject({ delivery_id: z.uuid() })
-
-/** Posts an event to a tenant's endpoint, signed by the Standard Webhooks rules. The id stays the same over all attempts, so that the receiver can drop a repetition. */
-export const deliverWebhook: JobType<z.infer<typeof payload>> = {
+/**
+ * Posts an event to a tenant's endpoint. The webhook-id stays the same over all attempts, so that the receiver can drop a
+ * repetition. Without a delivery, by the schedule, it follows the logs that no API process has followed.
+ */
+export const deliverWebhook: JobType<WebhookPayload> = {
   name: 'DELIVER_WEBHOOK',
-  queue: 'mail',
-  payload,
-  max_attempts: 8,
+  queue: WEBHOOK_QUEUE,
+  payload: webhookPayload,
+  max_attempts: WEBHOOK_ATTEMPTS,
   timeout_ms: 30_000,
-  backoff: { base_ms: 5_000, factor: 5, max_ms: 14_400_000, jitter: 0.2 },
-  belongs_to: 'organization',
-  async run(job) {
-    const { delivery_id } = job.payload
-    const delivery = await job.read((db) => readDelivery(db, delivery_id))
-    if (!delivery) throw new PermanentFailure(`the organisation has no delivery ${delivery_id}`)
-    const note = (status: 'delivered' | 'refused', response_status: number | null, endpoint_gone = false) => ({
-      kind: 'succeed' as const,
-      result: { status, response_status },
-      writes: (tx: Parameters<typeof noteDelivery>[0]) => noteDelivery(tx, delivery_id, { status, response_status, attempt: job.attempt, endpoint_gone }),
-    })
-    if (!delivery.is_active) return note('refused', null)
-    const status = await post(delivery, readDeliveryConfig().WEBHOOK_ALLOW_PRIVATE, job.signal).catch((error: unknown) => {
-      if (error instanceof PrivateAddressError) return null
-      throw error
-    })
-    if (status === null) return note('refused', null)
-    if (status === GONE) return note('refused', GONE, true)
-    // A redirect is a failure as well: it could lead to an address that was not looked at.
-    if (status < 200 || status >= 300) throw new Error(`the endpoint answered ${status}`)
-    return note('delivered', status)
-  },
+  backoff: { base_ms: 5_000, factor: 4, max_ms: 14_400_000, jitter: 0.2 },
+  belongs_to: 'either',
+  run: (job) => (job.payload.delivery_id === undefined ? follow(job) : deliver(job, job.payload.delivery_id)),
 }
 
-async function post({ id, event_type, payload, url, secret }: WebhookDelivery, allowPrivate: boolean, signal: AbortSignal): Promise<number> {
-  const target = new URL(url)
-  const { address, family } = await vettedAddress(target.hostname, allowPrivate)
-  const now = new Date()
-  const body = JSON.stringify({ type: event_type, timestamp: now.toISOString(), data: payload })
-  const headers = {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    'webhook-id': id,
-    'webhook-timestamp': Math.floor(now.getTime() / 1_000),
-    'webhook-signature': new Webhook(secret).sign(id, now, body),
+async function follow(job: RunningJob<WebhookPayload>): Promise<Outcome> {
+  const logs = await job.read((db) => unfollowedLogs(db, LOGS_MAX))
+  return {
+    kind: 'succeed',
+    result: { logs: logs.length },
+    writes: async (tx) => {
+      for (const organization of logs) {
+        await bindOrganization(tx, organization)
+        await followEvents(tx, organization)
+      }
+      await bindOrganization(tx, '')
+    },
   }
-  const send = target.protocol === 'https:' ? httpsRequest : httpRequest
-  return new Promise((resolve, reject) => {
-    const request = send(target, {
-      method: 'POST',
-      headers,
-      agent: false,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
-      // The connection goes to the address that was looked at; the name stays for TLS and the Host header.
-      lookup: (_host, options, callback) => (options.all ? callback(null, [{ address, family }]) : callback(null, address, family)),
-    })
-    request.on('response', (response) => {
-      // What the endpoint says beyond its status is of no use, and could be endless.
-      response.destroy()
-      resolve(response.statusCode!)
-    })
-    request.on('error', reject)
-    request.end(body)
-  })
+}
+
+async function deliver(job: RunningJob<WebhookPayload>, id: string): Promise<Outcome> {
+  const delivery = await job.read((db) => readDelivery(db, id))
+  if (!delivery) throw new PermanentFailure(`the organisation has no delivery ${id}`)
+  if (!delivery.is_active) return ended(job, delivery, { status: 'refused', response_status: null, error: 'the endpoint is switched off' })
+  let answer: Answer | null = null
+  try {
+    answer = await postDelivery(delivery, readDeliveryConfig().WEBHOOK_ALLOW_PRIVATE, job.signal)
+    if (answer.status === GONE) return ended(job, delivery, { status: 'refused', response_status: GONE, error: 'the endpoint says that it is gone' })
+    if (answer.status >= 200 && answer.status < 300) return ended(job, delivery, { status: 'delivered', response_status: answer.status, error: null })
+    throw new Error(`the endpoint answered ${answer.status}${answer.excerpt ? `: ${answer.excerpt}` : ''}`)
+  } catch (error) {
+    if (error instanceof PrivateAddressError) return ended(job, delivery, { status: 'refused', response_status: null, error: error.message })
+    if (job.signal.aborted || job.attempt < WEBHOOK_ATTEMPTS) throw error
+    return ended(job, delivery, { status: 'failed', response_status: answer?.status ?? null, error: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+/** The end of a delivery, whatever it is: it is noted with the job, and an endpoint that takes nothing any more is switched off. */
+function ended(job: RunningJob<WebhookPayload>, delivery: WebhookDelivery, outcome: Omit<DeliveryOutcome, 'attempt'>): Outcome {
+  const { status, response_status } = outcome
+  return {
+    kind: 'succeed',
+    result: { status, response_status },
+    writes: async (tx) => {
+      await noteDelivery(tx, delivery.id, { ...outcome, attempt: job.attempt })
+      metrics.webhookDeliveries.inc({ outcome: status })
+      if (response_status === GONE) await switchOff(tx, job, delivery, 'it says that it is gone (410)')
+      else if (status === 'failed' && !(await hasTakenSince(tx, delivery.id))) {
+        await switchOff(tx, job, delivery, `it has taken nothing over ${WEBHOOK_ATTEMPTS} attempts in about a day; the last one: ${outcome.error}`)
+      }
+    },
+  }
 }

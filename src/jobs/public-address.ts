@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
+import { readDeliveryConfig } from './delivery-config.ts'
 
 /** Networks that a tenant's webhook must not reach: this machine, its neighbours, cloud metadata, and what is not unicast. */
 const PRIVATE_V4 = [
@@ -55,4 +56,10 @@ export async function vettedAddress(hostname: string, allowPrivate: boolean): Pr
     throw new PrivateAddressError(`${host} is an address of a private network`)
   }
   return addresses[0]!
+}
+
+/** Whether a URL's host may be reached as far as can be said without looking its name up. */
+export function isReachable(hostname: string, allowPrivate = readDeliveryConfig().WEBHOOK_ALLOW_PRIVATE): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return allowPrivate || (isIP(host) === 0 ? !/(^|\.)localhost\.?$/i.test(host) : isPublicAddress(host))
 }

@@ -1,6 +1,6 @@
 import { createTransport } from 'nodemailer'
 import { z } from 'zod'
-import { insertMail } from '#db/deliveries.ts'
+import { insertMail } from '#db/outgoing-mail.ts'
 import { forgetSentToken, readUnsentToken } from '#db/mail-tokens.ts'
 import { readDeliveryConfig } from './delivery-config.ts'
 import { PermanentFailure } from './job-type.ts'

@@ -125,7 +125,8 @@ test('a delivery is signed, an error is tried again, and an endpoint that is gon
   await runJob(database, deliverWebhook, tenant.id, { delivery_id: id })
   const { headers, body } = received.at(-1)!
   const verified = new Webhook(SECRET).verify(body, headers as Record<string, string>) as { type: string; data: unknown }
-  assert.deepEqual([verified.type, verified.data, headers['webhook-id']], ['ticket.created', { number: 7 }, id])
+  const [row] = await database.owner('select message_id from webhook_deliveries where id = $1', [id])
+  assert.deepEqual([verified.type, verified.data, headers['webhook-id']], ['ticket.created', { number: 7 }, row!['message_id']])
   assert.deepEqual(await stateOf(id), { status: 'delivered', response_status: 200, is_active: true })
 
   answer = 503

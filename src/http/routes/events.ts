@@ -9,6 +9,7 @@ import { metrics } from '#metrics.ts'
 import type { Bearers } from '../bearers.ts'
 import { eventStream, HEARTBEAT_MS } from '../event-stream.ts'
 import { startEventTail } from '../event-tail.ts'
+import { startFollowUp } from '../follow-up.ts'
 import { refusal } from '../refusal.ts'
 import { identityOf, inScope } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
@@ -39,13 +40,17 @@ const eventQuery = z.strictObject({
     .optional(),
 })
 
-export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, log, bearers } }) => {
-  const tail = startEventTail(database, log)
+export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, log, notifier, bearers } }) => {
+  const followUp = startFollowUp(database, notifier, log)
+  const tail = startEventTail(database, log, followUp.wake)
   const places = new StreamPlaces()
   const closing = new AbortController()
   const jobCounts = new ShortCache<string>(JOBS_AGE_MS)
   app.addHook('preClose', async () => closing.abort('closing'))
-  app.addHook('onClose', async () => tail.stop())
+  app.addHook('onClose', async () => {
+    tail.stop()
+    await followUp.idle()
+  })
 
   const readJobs = () => jobCounts.get('all', async () => JSON.stringify({ counts: sumUp(await database.system.transaction((tx) => readJobCounts(tx, null))) }))
 

@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto'
+import { eventsAfter, lockCursor, moveCursor } from '#db/events.ts'
+import type { EventRow } from '#db/events.ts'
+import { isWanted } from '#db/event-types.ts'
+import type { CommonQueryMethods } from '#db/pool.ts'
+import { activeEndpoints } from '#db/webhooks.ts'
+import { enqueueDeliveries, WEBHOOK_QUEUE } from './webhook-job.ts'
+
+/** Events that one transaction follows. */
+const PAGE = 200
+
+/**
+ * Writes what the next events of the bound organisation cause, in the transaction in which its cursor moves past them:
+ * whatever breaks off in between, each event has one delivery for each endpoint that wants it. Who comes second waits
+ * for nothing, and does nothing.
+ *
+ * @returns the queues in which jobs wait now, and whether there is more to follow
+ */
+export async function followEvents(tx: CommonQueryMethods, organizationId: string): Promise<{ queues: string[]; more: boolean }> {
+  const through = await lockCursor(tx)
+  const events = through === null ? [] : await eventsAfter(tx, organizationId, through, PAGE)
+  const last = events.at(-1)
+  if (!last) return { queues: [], more: false }
+  const endpoints = await activeEndpoints(tx)
+  const deliveries = events.flatMap((event) =>
+    endpoints
+      .filter(({ event_types, from_event_id }) => event.id > from_event_id && isWanted(event.type, event_types))
+      .map(({ id }) => ({ id: randomUUID(), endpoint_id: id, ...messageOf(event) })),
+  )
+  await enqueueDeliveries(tx, organizationId, deliveries)
+  await moveCursor(tx, last.id)
+  return { queues: deliveries.length > 0 ? [WEBHOOK_QUEUE] : [], more: events.length === PAGE }
+}
+
+/** What receivers get of an event: the same as GET /events says to an admin, under the same id. */
+function messageOf({ id, type, at, actor_id, entity_type, entity_id, ticket_id, details }: EventRow) {
+  return {
+    event_id: id,
+    message_id: `evt_${id}`,
+    event_type: type,
+    happened_at: at,
+    payload: { actor_id, entity_type, entity_id, ticket_id, details },
+  }
+}

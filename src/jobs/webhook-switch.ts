@@ -1,0 +1,36 @@
+import { insertAudit } from '#db/audit.ts'
+import type { WebhookDelivery } from '#db/deliveries.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
+import type { CommonQueryMethods } from '#db/pool.ts'
+import { adminAddresses } from '#db/users.ts'
+import { disableEndpoint } from '#db/webhooks.ts'
+import { newJob } from './job-type.ts'
+import type { RunningJob } from './job-type.ts'
+import { sendEmail } from './send-email.ts'
+import { organizationOf } from './ticket-job.ts'
+
+/** So many admins are told. */
+const TOLD_MAX = 20
+
+/** Switches an endpoint off, once, and tells: the audit (and with it the stream of events), and the organisation's admins by mail. */
+export async function switchOff(tx: CommonQueryMethods, job: RunningJob<unknown>, { endpoint_id, id }: WebhookDelivery, reason: string): Promise<void> {
+  const url = await disableEndpoint(tx, endpoint_id, reason)
+  if (url === null) return
+  const organization_id = organizationOf(job)
+  const details = { reason, delivery_id: id, job_id: job.id }
+  await insertAudit(tx, {
+    organization_id,
+    actor_id: null,
+    action: 'webhook.disable',
+    entity_type: 'webhook',
+    entity_id: endpoint_id,
+    details,
+    request_id: null,
+  })
+  const text = `The webhook to ${url} is switched off: ${reason}\n\nIts deliveries are kept for a month. Once the receiver is well again, switch the webhook on (PATCH /api/v1/webhooks/${endpoint_id}) and replay what it missed.`
+  const admins = await adminAddresses(tx, TOLD_MAX)
+  await enqueueJobs(
+    tx,
+    admins.map((to) => newJob(sendEmail, organization_id, { to, subject: 'A webhook is switched off', text })),
+  )
+}
