@@ -111,3 +111,14 @@ export function inOrganization<T>(
 export async function bindOrganization(tx: CommonQueryMethods, organizationId: string): Promise<void> {
   await tx.query(sql.unsafe`select set_config('atum.organization_id', ${organizationId}, true)`)
 }
+
+/** Less than the second after which PostgreSQL looks for a deadlock. */
+const BACKGROUND_LOCK_MS = 500
+
+/**
+ * Has what follows in this transaction give way: where a migration (or whoever) holds what it wants, it breaks off before
+ * PostgreSQL looks for a deadlock and might break off the other one.
+ */
+export async function giveWay(tx: DatabaseTransactionConnection): Promise<void> {
+  await tx.query(sql.unsafe`select set_config('lock_timeout', ${String(BACKGROUND_LOCK_MS)}, true)`)
+}

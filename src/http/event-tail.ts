@@ -1,7 +1,8 @@
+import { isSchemaBehind } from '#db/errors.ts'
 import { eventsAfter, movedLogs } from '#db/events.ts'
 import type { EventRow } from '#db/events.ts'
-import { inOrganization } from '#db/pool.ts'
-import type { Database } from '#db/pool.ts'
+import { giveWay, inOrganization } from '#db/pool.ts'
+import type { Database, DatabaseTransactionConnection } from '#db/pool.ts'
 import type { Logger } from '#log.ts'
 
 /** How often the database is asked whose log has grown: one look at one small table, whoever wrote, in whichever process. */
@@ -42,7 +43,7 @@ export function startEventTail(database: Database, log: Logger, onGrowth: Wake):
       for (const { organization_id } of moved.logs) for (const wake of followers.get(organization_id) ?? []) wake()
     } catch (error) {
       // Nothing is missed: the horizon stays where it was.
-      log.warn({ err: error }, 'could not look for new events')
+      if (!isSchemaBehind(error)) log.warn({ err: error }, 'could not look for new events')
     } finally {
       looking = false
     }
@@ -62,8 +63,7 @@ export function startEventTail(database: Database, log: Logger, onGrowth: Wake):
       const key = `${organizationId} ${after}`
       const shared = reads.get(key)
       if (shared) return shared
-      const load =
-        organizationId === null ? database.system.transaction((tx) => eventsAfter(tx, null, after, EVENTS_PAGE)) : readOf(database, organizationId, after)
+      const load = readPage(database, organizationId, after)
       const read = load.finally(() => reads.delete(key))
       reads.set(key, read)
       return read
@@ -72,6 +72,10 @@ export function startEventTail(database: Database, log: Logger, onGrowth: Wake):
   }
 }
 
-function readOf(database: Database, organizationId: string, after: number): Promise<readonly EventRow[]> {
-  return inOrganization(database.app, organizationId, (tx) => eventsAfter(tx, organizationId, after, EVENTS_PAGE))
+function readPage({ app, system }: Database, organizationId: string | null, after: number): Promise<readonly EventRow[]> {
+  const read = async (tx: DatabaseTransactionConnection): Promise<readonly EventRow[]> => {
+    await giveWay(tx)
+    return eventsAfter(tx, organizationId, after, EVENTS_PAGE)
+  }
+  return organizationId === null ? system.transaction(read) : inOrganization(app, organizationId, read)
 }

@@ -1,50 +1,69 @@
+import { isSchemaBehind } from '#db/errors.ts'
 import { unfollowedLogs } from '#db/events.ts'
-import { inOrganization } from '#db/pool.ts'
+import { giveWay, inOrganization } from '#db/pool.ts'
 import type { Database } from '#db/pool.ts'
 import { followEvents } from '#jobs/event-follow-up.ts'
 import type { Logger } from '#log.ts'
 import type { Notifier } from './notifier.ts'
 
 const LOGS_MAX = 100
+const AGAIN_MS = 2_000
 
 /** Has what events cause (deliveries to webhooks, mails) written soon after them. Without it the schedule does so, within a minute. */
 export interface FollowUp {
   /** Some log has grown. */
   wake(): void
-  idle(): Promise<void>
+  stop(): Promise<void>
 }
 
 export function startFollowUp({ system }: Database, notifier: Notifier, log: Logger): FollowUp {
   let running: Promise<void> | null = null
   let again = false
+  let stopped = false
+  let retry: NodeJS.Timeout | undefined
 
   async function run(): Promise<void> {
     do {
       again = false
       try {
-        for (const organization of await unfollowedLogs(system, LOGS_MAX)) await followToItsEnd(organization)
+        for (const organization of await lagging()) await followToItsEnd(organization)
       } catch (error) {
-        // The cursor has not moved, so nothing is lost: the next wake or the schedule tries again.
-        log.warn({ err: error }, 'could not follow the log of events')
+        // The cursor has not moved, so nothing is lost.
+        if (!isSchemaBehind(error)) log.warn({ err: error }, 'could not follow the log of events: it will be tried again')
+        retry = setTimeout(wake, AGAIN_MS).unref()
       }
     } while (again)
     running = null
   }
 
+  const lagging = (): Promise<readonly string[]> =>
+    system.transaction(async (tx) => {
+      await giveWay(tx)
+      return unfollowedLogs(tx, LOGS_MAX)
+    })
+
   async function followToItsEnd(organization: string): Promise<void> {
     for (let more = true; more;) {
-      const followed = await inOrganization(system, organization, (tx) => followEvents(tx, organization))
+      const followed = await inOrganization(system, organization, async (tx) => {
+        await giveWay(tx)
+        return followEvents(tx, organization)
+      })
       notifier.notify(...followed.queues)
       more = followed.more
     }
   }
 
+  function wake(): void {
+    if (stopped) return
+    again = true
+    running ??= run()
+  }
+
   return {
-    wake: () => {
-      again = true
-      running ??= run()
-    },
-    idle: async () => {
+    wake,
+    stop: async () => {
+      stopped = true
+      clearTimeout(retry)
       await running
     },
   }

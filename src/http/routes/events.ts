@@ -42,14 +42,14 @@ const eventQuery = z.strictObject({
 
 export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, log, notifier, bearers } }) => {
   const followUp = startFollowUp(database, notifier, log)
-  const tail = startEventTail(database, log, followUp.wake)
+  const tail = startEventTail(database, log, () => followUp.wake())
   const places = new StreamPlaces()
   const closing = new AbortController()
   const jobCounts = new ShortCache<string>(JOBS_AGE_MS)
   app.addHook('preClose', async () => closing.abort('closing'))
   app.addHook('onClose', async () => {
     tail.stop()
-    await followUp.idle()
+    await followUp.stop()
   })
 
   const readJobs = () => jobCounts.get('all', async () => JSON.stringify({ counts: sumUp(await database.system.transaction((tx) => readJobCounts(tx, null))) }))
