@@ -145,8 +145,8 @@ async function addPlugins(app: FastifyInstance, { log, bearers }: Services): Pro
   answerOldPaths(app)
   observe(app, log)
   await hardenHeaders(app)
-  requireAuthority(app, bearers)
   await limitRates(app)
+  requireAuthority(app, bearers)
   readBodiesStrictly(app)
   await document(app)
 }

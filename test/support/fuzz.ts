@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import type { Arbitrary } from 'fast-check'
 import type { FastifyInstance } from 'fastify'
+import { declareSchedules } from '#db/schedules.ts'
+import { ensureQueues } from '#db/workers.ts'
 import { AUTHORITY } from '#http/authority.ts'
+import { QUEUES } from '#jobs/registry.ts'
+import { SCHEDULES } from '#jobs/schedules.ts'
 import { arbitraryOf, brokenOf, STRANGE } from './arbitrary.ts'
 import type { TestDatabase } from './database.ts'
 import { readDocument, routesOf } from './openapi.ts'
@@ -68,6 +72,8 @@ export async function fuzz(database: TestDatabase, app: FastifyInstance, { reque
   const operator = { operator: await actorOf(database, 'operator', null) }
   const report: FuzzReport = { requests: 0, statuses: {}, unanswered: [], findings: [] }
   const answered = new Set<string>()
+  await ensureQueues(database.system, QUEUES)
+  await declareSchedules(database.system, SCHEDULES)
 
   const before = await digestOf(database, theirs.organization.id)
   // The operator comes last: what that role changes of another organisation is its right.
@@ -164,8 +170,10 @@ function asking(world: World, route: Route): Arbitrary<Asked> {
     { weight: 1, arbitrary: fc.constantFrom(...STRANGE.filter((value) => typeof value === 'string')) },
   )
   const material = { ...materialOf([ours, ours, theirs], text), text }
-  const content = Object.values(route.operation.requestBody?.content ?? {})[0]?.schema
-  const valid = content ? arbitraryOf(document, material, content) : fc.constant(undefined)
+  const { schema: content, examples = {} } = Object.values(route.operation.requestBody?.content ?? {})[0] ?? {}
+  const generated = content ? arbitraryOf(document, material, content) : fc.constant(undefined)
+  const given = Object.values(examples).map(({ value }) => value)
+  const valid = given.length > 0 ? fc.oneof({ weight: 2, arbitrary: generated }, { weight: 1, arbitrary: fc.constantFrom(...given) }) : generated
   const ids = fc.oneof(
     { weight: 8, arbitrary: idsFor(route, ours) },
     { weight: 2, arbitrary: idsFor(route, theirs) },

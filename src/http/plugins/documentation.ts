@@ -3,7 +3,8 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from '@fastify/type-pr
 import reference from '@scalar/fastify-api-reference'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { ruleOf } from '../authority.ts'
+import { AUTHORITY } from '../authority.ts'
+import { EXAMPLES } from '../examples.ts'
 
 const DOCUMENT = '/api/v1/openapi.json'
 
@@ -30,6 +31,8 @@ const problemSchema = {
 
 interface Operation {
   responses?: Record<string, unknown>
+  parameters?: unknown[]
+  requestBody?: { content?: Record<string, { examples?: Record<string, unknown> }> }
   security?: unknown[]
   description?: string
 }
@@ -57,11 +60,25 @@ interface Document {
   components?: { schemas?: Record<string, unknown>; responses?: Record<string, unknown> }
 }
 
-/** Says of each operation who may call it, and that every error is a problem document. */
+/** Where a POST that creates may come twice and be done once. */
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'The same key gives the same answer, and is done once. With another body: 422. Kept for a day.',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+}
+
+/** Says of each operation who may call it, what one may send, and that every error is a problem document. */
 function completed(document: Document): Document {
   for (const [path, operations] of Object.entries(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(operations)) {
-      const rule = ruleOf(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'))
+      const route = `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`
+      const rule = AUTHORITY[route]
+      if (method === 'post' && operation.responses && '201' in operation.responses) operation.parameters = [...(operation.parameters ?? []), idempotencyKey]
+      const json = operation.requestBody?.content?.['application/json']
+      const examples = EXAMPLES[route]
+      if (json && examples) json.examples = Object.fromEntries(examples.map((example, index) => [`example${index + 1}`, example]))
       operation.responses = { ...operation.responses, default: { $ref: '#/components/responses/Problem' } }
       if (rule === 'anyone' || rule === undefined) continue
       operation.security = [{ bearer: [] }]

@@ -1,5 +1,6 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { LIMITS } from '#config.ts'
 import { metrics } from '#metrics.ts'
 import { ruleOf } from '../authority.ts'
 import type { Bearers } from '../bearers.ts'
@@ -20,12 +21,23 @@ export function requireAuthority(app: FastifyInstance, bearers: Bearers): void {
     if (route.schema && !route.schema.hide) route.schema.querystring ??= noQuery
   })
   app.decorateRequest('identity', null)
-  app.addHook('onRequest', async (request) => {
+  const attempts = app.createRateLimit({ max: LIMITS.RATE_PER_MINUTE, timeWindow: '1 minute', keyGenerator: (request) => request.ip })
+
+  /** Who cannot say who it is is bounded by its address. @throws the refusal that it has earned */
+  async function limitStranger(request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<never> {
+    const standing = await attempts(request)
+    if (standing.isAllowed) throw error
+    const { max, remaining, ttlInSeconds, isExceeded } = standing
+    reply.headers({ 'ratelimit-limit': max, 'ratelimit-remaining': remaining, 'ratelimit-reset': ttlInSeconds })
+    throw isExceeded ? refusal(429, `Too many requests: try again in ${ttlInSeconds} s.`, { headers: { 'retry-after': String(ttlInSeconds) } }) : error
+  }
+
+  app.addHook('onRequest', async (request, reply) => {
     if (request.is404) return
     const pattern = request.routeOptions.url ?? ''
     const rule = ruleOf(request.method, pattern) ?? []
     if (rule === 'anyone') return
-    const identity = await bearers.identify(request)
+    const identity = await bearers.identify(request).catch((error: unknown) => limitStranger(request, reply, error))
     request.identity = identity
     if (identity.lacks_factor && !FACTOR_SETUP.test(pattern)) throw factorNeeded()
     const scope = identity.scopes && missingScope(identity.scopes, request.method, pattern)

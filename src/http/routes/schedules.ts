@@ -8,6 +8,7 @@ import { listSchedules, scheduleRow } from '#db/workers-list.ts'
 import type { ScheduleListRow } from '#db/workers-list.ts'
 import { newJob } from '#jobs/job-type.ts'
 import { jobTypes } from '#jobs/registry.ts'
+import { once, sendCreated } from '../idempotency.ts'
 import { notFound } from '../refusal.ts'
 import { identityOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
@@ -31,28 +32,34 @@ export const scheduleRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
     '/schedules/:name/run',
     { schema: { summary: 'Enqueue now what a schedule would; its slots stay as they are', tags, params, body: noBody, response: { 201: run } } },
     async (request, reply) => {
-      const { user_id } = identityOf(request)
+      const identity = identityOf(request)
       const { name } = request.params
-      const { queue, ids } = await database.system.transaction(async (tx) => {
-        const found = (await listSchedules(tx)).find((row) => row.name === name)
-        const type = found && jobTypes.get(found.job_type)
-        if (!found || !type) throw notFound('schedule')
-        const owners = found.per_organization ? await organizationIds(tx) : [null]
-        const jobs = owners.map((owner) => newJob(type, owner, found.payload))
-        const enqueued = (await enqueueJobs(tx, jobs)).filter((id) => id !== null)
-        await insertAudit(tx, {
-          organization_id: null,
-          actor_id: user_id,
-          action: 'schedule.run',
-          entity_type: 'schedule',
-          entity_id: name,
-          details: { job_ids: enqueued },
-          request_id: request.id,
-        })
-        return { queue: type.queue, ids: enqueued }
-      })
-      notifier.notify(queue)
-      return reply.code(201).send({ enqueued: ids.length, job_ids: ids })
+      let queue: string | null = null
+      const answer = await database.system.transaction((tx) =>
+        once(tx, request, identity, async (keep) => {
+          const found = (await listSchedules(tx)).find((row) => row.name === name)
+          const type = found && jobTypes.get(found.job_type)
+          if (!found || !type) throw notFound('schedule')
+          const owners = found.per_organization ? await organizationIds(tx) : [null]
+          const jobs = owners.map((owner) => newJob(type, owner, found.payload))
+          const enqueued = (await enqueueJobs(tx, jobs)).filter((id) => id !== null)
+          const body = { enqueued: enqueued.length, job_ids: enqueued }
+          await insertAudit(tx, {
+            organization_id: null,
+            actor_id: identity.user_id,
+            action: 'schedule.run',
+            entity_type: 'schedule',
+            entity_id: name,
+            // An operator's kept answer is found again in this audit row.
+            details: { job_ids: enqueued, ...(keep ? { idempotency: { ...keep, body } } : {}) },
+            request_id: request.id,
+          })
+          queue = type.queue
+          return body
+        }),
+      )
+      if (queue !== null) notifier.notify(queue)
+      return sendCreated(reply, answer)
     },
   )
 }
