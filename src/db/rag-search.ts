@@ -122,3 +122,12 @@ const fused = (viewer: RagViewer) => sql.fragment`
         select content from rag_chunks passage
          where passage.organization_id = bound_organization() and passage.document_id = fused.document_id and passage.chunk_index = fused.chunk_index
       ) chunk on true`
+
+const chunk = z.object({ document_id: z.string(), chunk_index: z.number(), content: z.string() })
+
+/** All passages of documents, in their order. */
+export async function chunksOf(db: CommonQueryMethods, documentIds: readonly string[]): Promise<readonly z.infer<typeof chunk>[]> {
+  return db.any(sql.type(chunk)`
+    select document_id, chunk_index, content from rag_chunks
+     where organization_id = bound_organization() and document_id = any(${sql.array(documentIds, 'uuid')}) order by document_id, chunk_index`)
+}

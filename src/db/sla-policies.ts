@@ -134,3 +134,13 @@ export async function policiesOfCalendar(db: CommonQueryMethods, calendarId: str
   return db.anyFirst(sql.type(z.object({ id: z.string() }))`
     select id from sla_policies where organization_id = bound_organization() and calendar_id = ${calendarId}`)
 }
+
+/** Puts a ticket under a policy. @returns the one before; null where it was under none of its own */
+export async function changeTicketPolicy(db: CommonQueryMethods, ticketId: string, policyId: string): Promise<string | null> {
+  return db.oneFirst(sql.type(z.object({ before: z.string().nullable() }))`
+    with before as (
+      select id, sla_policy_id from tickets where organization_id = bound_organization() and id = ${ticketId} for no key update
+    )
+    update tickets set sla_policy_id = ${policyId}, version = version + 1, updated_at = now()
+      from before where tickets.id = before.id returning before.sla_policy_id as before`)
+}

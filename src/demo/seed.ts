@@ -81,7 +81,7 @@ async function seedContent(tx: DatabaseTransactionConnection, organizationId: st
   const services = new Map((await insertDemoServices(tx, SERVICES)).map(({ id, name }) => [name, id]))
   const policyId = await insertDemoPolicy(tx, POLICY)
   const articles = await insertDemoArticles(tx, ids.manager, ARTICLES)
-  await insertDemoTickets(
+  const solvedIds = await insertDemoTickets(
     tx,
     SOLVED.map((_, index) => solvedTicket(index, ids, services, policyId)),
   )
@@ -91,6 +91,7 @@ async function seedContent(tx: DatabaseTransactionConnection, organizationId: st
   await enqueueJobs(tx, [
     ...ticketIds.flatMap((ticket_id) => TICKET_JOB_TYPES.map((name) => newJob(jobTypes.get(name)!, organizationId, { ticket_id }))),
     ...articles.map((source_id) => newJob(jobTypes.get('RAG_INDEX')!, organizationId, { source_type: 'kb', source_id })),
+    ...solvedIds.map((source_id) => newJob(jobTypes.get('RAG_INDEX')!, organizationId, { source_type: 'ticket', source_id })),
   ])
 }
 

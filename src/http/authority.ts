@@ -119,6 +119,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'GET /api/v1/tickets/:id/similar': STAFF,
 
   'GET /api/v1/tickets/:id/sla': TENANTS,
+  'PATCH /api/v1/tickets/:id/sla': STAFF,
   'GET /api/v1/ai/sla/predictions': STAFF,
   'GET /api/v1/ai/sla/quality': STAFF,
   'GET /api/v1/sla/board': STAFF,

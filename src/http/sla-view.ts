@@ -62,13 +62,13 @@ export const ticketSla = z
     cycles: z.array(cycle),
     intervals: z.array(interval),
     terms: z.array(term).describe('What held from when on: the priority, the policy and its targets'),
-    steps_taken: z.array(takenRow).describe('Breaches, warnings and escalations that were recorded'),
+    steps_taken: z.array(takenRow).describe('Breaches, warnings and escalations that were recorded; for staff'),
   })
   .meta({ id: 'TicketSla' })
 export type TicketSla = z.infer<typeof ticketSla>
 
 /** Reads the clocks of a ticket as they stand now, and what was recorded of them; null where there is no such ticket. */
-export async function readTicketSla(db: CommonQueryMethods, ticketId: string): Promise<TicketSla | null> {
+export async function readTicketSla(db: CommonQueryMethods, ticketId: string, sees: { internal: boolean }): Promise<TicketSla | null> {
   const ticket = await readSlaTicket(db, ticketId)
   if (!ticket) return null
   const now = ticket.now.getTime()
@@ -96,7 +96,7 @@ export async function readTicketSla(db: CommonQueryMethods, ticketId: string): P
     cycles,
     intervals: resolution?.intervals ?? [],
     terms: termsShown(clocks),
-    steps_taken: [...(await listTakenSteps(db, ticketId))],
+    steps_taken: sees.internal ? [...(await listTakenSteps(db, ticketId))] : [],
   }
 }
 

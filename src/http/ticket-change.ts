@@ -101,7 +101,7 @@ async function settle(tx: DatabaseTransactionConnection, author: Author, before:
 }
 
 /** Plans the due time anew. Without the tables of the clocks it waits for SLA_CHECK, until the database has them again. */
-async function replan(tx: DatabaseTransactionConnection, { id, status, sla_started_at }: TicketRow): Promise<void> {
+export async function replan(tx: DatabaseTransactionConnection, { id, status, sla_started_at }: TicketRow): Promise<void> {
   if (sla_started_at === null || !(await hasSlaClocks(tx))) return
   if (status === 'cancelled') return cancelSlaClocks(tx, id)
   const facts = await readSlaTicket(tx, id)

@@ -1,17 +1,18 @@
 import type { Reader } from '#ai/reader.ts'
-import { rankRag } from '#db/rag-search.ts'
+import { chunksOf, rankRag } from '#db/rag-search.ts'
 import type { FoundDocument } from '#db/rag-search.ts'
 import { articleIndex, solvedIndex } from './library.ts'
-import { bestPassage } from './passages.ts'
 import { RELEVANCE_FLOOR } from './reply.ts'
+import { searchTerms } from './terms.ts'
 
 /** How many articles and solved tickets the words may bring, before the graph has its say. */
 const BY_WORDS = 10
-const PASSAGE_CHARS = 700
+/** Passages of one document that are handed on. */
+const PASSAGES = 2
 
-/** A document that has to do with a ticket, with the passage that says most about it. */
+/** A document that has to do with a ticket, with the passages that say most about it, the best first. */
 export interface RelatedDocument extends FoundDocument {
-  passage: string
+  passages: { chunk_index: number; content: string }[]
 }
 
 /**
@@ -32,8 +33,24 @@ export async function relatedDocuments(
     ...solved.map(({ item, relevance }) => ({ source_type: 'ticket' as const, source_id: item.id, relevance })),
   ].filter(({ relevance }) => relevance >= RELEVANCE_FLOOR)
   const found = await reader.read((db) => rankRag(db, { internal: true }, hits, { source_type: 'ticket', source_id: ticket.id }, limit))
-  return found.map((document) => ({
-    ...document,
-    passage: bestPassage(document.content, query, PASSAGE_CHARS)?.passage ?? document.content.slice(0, PASSAGE_CHARS),
-  }))
+  const chunks = await reader.read((db) =>
+    chunksOf(
+      db,
+      found.map(({ document_id }) => document_id),
+    ),
+  )
+  const wanted = new Set(searchTerms(query))
+  const ofDocument = Map.groupBy(chunks, ({ document_id }) => document_id)
+  return found.map((document) => ({ ...document, passages: bestChunks(ofDocument.get(document.document_id) ?? [], wanted) }))
+}
+
+/** Those that share most words with what is asked; the first of a document that shares none. */
+function bestChunks<Chunk extends { content: string }>(chunks: readonly Chunk[], wanted: ReadonlySet<string>): Chunk[] {
+  const ranked = chunks
+    .map((chunk) => ({ chunk, shared: new Set(searchTerms(chunk.content).filter((term) => wanted.has(term))).size }))
+    .toSorted((a, b) => b.shared - a.shared)
+  return ranked
+    .filter(({ shared }, place) => place === 0 || shared > 0)
+    .slice(0, PASSAGES)
+    .map(({ chunk }) => chunk)
 }

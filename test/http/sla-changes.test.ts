@@ -142,3 +142,22 @@ test('a running worker records a breach and a warning at their own time, within 
     await worker.drain()
   }
 })
+
+test('a ticket is put under another policy, and its clocks count by it from their original start', async () => {
+  const [first, second] = [
+    (await manager.post('/sla/policies', { name: name(), is_default: true, resolution_minutes: { medium: 600 } })).body,
+    (await manager.post('/sla/policies', { name: name(), resolution_minutes: { medium: 60 } })).body,
+  ]
+  const id = await acceptedTicket()
+  await database.owner(`update tickets set sla_started_at = now() - interval '2 hours' where id = $1`, [id])
+  const { status, body } = await agent.patch(`/tickets/${id}/sla`, { policy_id: second.id })
+  assert.deepEqual([status, body.policy.id, body.cycles[0].state, body.cycles[0].breach_reason], [200, second.id, 'breached', 'retroactive'])
+  assert.ok(Math.abs(body.elapsed_seconds - 7_200) < 60)
+  assert.deepEqual(
+    body.terms.map((term: { policy_id: string }) => term.policy_id),
+    [first.id, second.id],
+  )
+  assert.equal((await agent.get(`/tickets/${id}`)).body.time_to_breach_minutes, 0)
+  assert.equal((await agent.patch(`/tickets/${id}/sla`, { policy_id: randomUUID() })).status, 422)
+  assert.equal((await customer.patch(`/tickets/${id}/sla`, { policy_id: second.id })).status, 403)
+})

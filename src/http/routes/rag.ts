@@ -109,8 +109,12 @@ export const ragRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
       },
     },
     async (request) => {
-      const { documents } = await relatedOf(request, request.params.id, request.query.limit)
-      return { items: documents.map((found) => show(found, excerptOf(found.passage, ''))) }
+      const { ticket, documents } = await relatedOf(request, request.params.id, request.query.limit)
+      return {
+        items: documents.map(({ passages: [best], ...found }) =>
+          show({ ...found, chunk_index: best?.chunk_index ?? 0 }, excerptOf(best?.content ?? '', `${ticket.subject}\n${ticket.description}`)),
+        ),
+      }
     },
   )
 
@@ -126,7 +130,7 @@ export const ragRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
     },
     async (request) => {
       const { ticket, documents } = await relatedOf(request, request.params.id, CONTEXT_DOCUMENTS)
-      const passages = withinBudget(documents.filter(({ passage }) => passage !== ''))
+      const passages = withinBudget(documents)
       return { ticket_id: ticket.id, passages, characters: passages.reduce((sum, { text }) => sum + text.length, 0) }
     },
   )
@@ -142,9 +146,11 @@ function excerptOf(text: string, query: string): string {
 
 function withinBudget(documents: readonly RelatedDocument[]): z.infer<typeof passage>[] {
   let left = CONTEXT_CHARS
-  return documents.flatMap(({ source_type, source_id, title, number, version, chunk_index, passage, score }) => {
-    if (passage.length > left) return []
-    left -= passage.length
-    return [{ source_type, source_id, title, number, version, chunk_index, text: passage, score }]
-  })
+  return documents.flatMap(({ source_type, source_id, title, number, version, score, passages }) =>
+    passages.flatMap(({ chunk_index, content: text }) => {
+      if (text.length > left) return []
+      left -= text.length
+      return [{ source_type, source_id, title, number, version, chunk_index, text, score }]
+    }),
+  )
 }

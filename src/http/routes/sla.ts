@@ -3,17 +3,21 @@ import { z } from 'zod'
 import { inOrganization } from '#db/pool.ts'
 import { listSlaModels, scoredPredictions, trainingRow } from '#db/sla-risk.ts'
 import { listPredictions, predictionRow } from '#db/sla-standings.ts'
-import { findTicket } from '#db/tickets.ts'
+import { changeTicketPolicy, findPolicy } from '#db/sla-policies.ts'
+import { findTicket, lockTicket } from '#db/tickets.ts'
 import { scoreRisks } from '#sla/risk-measures.ts'
 import { simulate, simulation } from '#sla/simulate.ts'
 import type { Simulation } from '#sla/simulate.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
+import { note } from '../note.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { uuidParams } from '../shapes.ts'
+import { recheckClocks } from '../sla-replan.ts'
 import { readTicketSla, ticketSla } from '../sla-view.ts'
-import { viewerOf } from '../ticket-view.ts'
+import { replan } from '../ticket-change.ts'
+import { isStaff, viewerOf } from '../ticket-view.ts'
 
 const SIMULATIONS_PER_MINUTE = 600
 /** Openings that a simulation walks through at most: some 10 µs and 80 bytes of answer each. */
@@ -52,7 +56,7 @@ const simulated = z
   })
   .meta({ id: 'SimulatedClock' })
 
-export const slaRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
+export const slaRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
   const tags = ['SLA']
 
   app.post(
@@ -73,10 +77,42 @@ export const slaRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
     async (request) => {
       const tenant = tenantOf(request)
       const sla = await inOrganization(database.app, tenant.organization_id, async (tx) =>
-        (await findTicket(tx, viewerOf(tenant), request.params.id)) ? readTicketSla(tx, request.params.id) : null,
+        (await findTicket(tx, viewerOf(tenant), request.params.id)) ? readTicketSla(tx, request.params.id, { internal: isStaff(tenant) }) : null,
       )
       if (!sla) throw notFound('ticket')
       return sla
+    },
+  )
+
+  app.patch(
+    '/tickets/:id/sla',
+    {
+      schema: {
+        summary: 'Put a ticket under another policy: its clocks are planned anew from their original start',
+        tags,
+        params: uuidParams,
+        body: z.strictObject({ policy_id: z.guid() }),
+        response: { 200: ticketSla },
+      },
+    },
+    async (request) => {
+      const tenant = tenantOf(request)
+      const { id } = request.params
+      const { policy_id } = request.body
+      const { sla, queues } = await inOrganization(database.app, tenant.organization_id, async (tx) => {
+        const ticket = await lockTicket(tx, viewerOf(tenant), id)
+        if (!ticket) throw notFound('ticket')
+        if (!(await findPolicy(tx, policy_id))) {
+          throw refusal(422, 'There is no such policy.', { errors: [{ location: 'body', path: 'policy_id', message: 'does not exist' }] })
+        }
+        const from = await changeTicketPolicy(tx, id, policy_id)
+        if (from !== policy_id) await note(tx, request, { action: 'ticket.sla_policy', entity_type: 'ticket', entity_id: id, details: { from, to: policy_id } })
+        await replan(tx, ticket)
+        const queues = await recheckClocks(tx, tenant.organization_id, ticket)
+        return { sla: await readTicketSla(tx, id, { internal: true }), queues }
+      })
+      notifier.notify(...queues)
+      return sla!
     },
   )
 
