@@ -20,7 +20,7 @@ const PAGES = [
   ['the list of jobs', '/console/jobs', '.jobs .row'],
   ['the list of jobs that are done', '/console/jobs?status=done', '.jobs .row'],
   ['one job', '/console/jobs/1', '.timeline .entry'],
-  ['the machines', '/console/machines', '.state'],
+  ['the machines', '/console/machines', '.state-count'],
 ] as const
 
 export const consoleSuite: Suite = {

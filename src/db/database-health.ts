@@ -89,7 +89,7 @@ export type Violation = z.infer<typeof violation>
 
 /**
  * What in the logs of the newest jobs is no path of the machine. The whole log has the same question in job_log_violations,
- * which reads all of it; this one reads `jobs` jobs, and goes by the index.
+ * which reads all of it; this one reads what was logged since the first of them was created.
  */
 export async function findViolations(db: CommonQueryMethods, jobs: number, limit: number): Promise<readonly Violation[]> {
   return db.any(sql.type(violation)`
@@ -100,6 +100,7 @@ export async function findViolations(db: CommonQueryMethods, jobs: number, limit
              lag(seq) over by_seq as previous_seq, lag(to_state) over by_seq as previous_state, lead(seq) over by_seq is null as is_last
         from job_events
        where job_id between (select min(id) from newest) and (select max(id) from newest)
+         and at >= (select min(created_at) from newest) - interval '1 second'
       window by_seq as (partition by job_id order by seq)
     )
     select job_id, seq, 'illegal edge' as rule from log

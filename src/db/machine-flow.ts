@@ -31,24 +31,23 @@ export type Dwell = z.infer<typeof dwell>
 
 /**
  * How long jobs stood in a state before they left it in the last `seconds`: a row a state (event and to_state null) and
- * one an edge. One job in `every` is looked at, with all of its events, so that a sample is as right as the whole.
+ * one an edge. One job in `every` is looked at, with all of its events, so that a sample is as right as the whole. When a
+ * job came is looked for twice as far back; one that came before that counts as having come then, at least. Two events
+ * of one flush may stand a fraction of a millisecond in the wrong order, which is no time at all.
  */
 export async function dwellTimes(db: CommonQueryMethods, seconds: number, every: number): Promise<readonly Dwell[]> {
   return db.any(sql.type(dwell)`
     with recent as (
-      select job_id, seq, event, from_state, to_state, at, lag(at) over (partition by job_id order by seq) as entered
-        from job_events where at > now() - make_interval(secs => ${seconds}) and job_id % ${every} = 0
+      select event, from_state, to_state, at, lag(at) over (partition by job_id order by seq) as entered
+        from job_events where at > now() - make_interval(secs => ${2 * seconds}) and job_id % ${every} = 0
     ), timed as (
       select event, from_state, to_state,
-             extract(epoch from at - coalesce(entered, (
-               select earlier.at from job_events earlier where earlier.job_id = recent.job_id and earlier.seq = recent.seq - 1 limit 1
-             )))::float8 * 1000 as ms
-        from recent where from_state is not null
+             greatest(0, extract(epoch from at - coalesce(entered, now() - make_interval(secs => ${2 * seconds}))))::float8 * 1000 as ms
+        from recent where from_state is not null and at > now() - make_interval(secs => ${seconds})
     )
     select from_state, event, to_state, count(*) as jobs,
            percentile_cont(0.5) within group (order by ms) as p50_ms, percentile_cont(0.95) within group (order by ms) as p95_ms
-      from timed where ms is not null
-     group by grouping sets ((from_state), (from_state, event, to_state))`)
+      from timed group by grouping sets ((from_state), (from_state, event, to_state))`)
 }
 
 const path = z.object({

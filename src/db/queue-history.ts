@@ -27,7 +27,7 @@ export async function readQueueHistory(
         from job_events where at > now() - make_interval(secs => ${seconds}) and job_id % ${every} = 0
     ), timed as (
       select queue, recent.event, from_state, to_state, date_bin(make_interval(secs => ${step}), at, 'epoch') as bucket,
-             extract(epoch from at - entered)::float8 * 1000 as ms
+             case when entered is not null then greatest(0, extract(epoch from at - entered))::float8 * 1000 end as ms
         from recent join job_queue job on job.id = job_id
     )
     select queue, bucket as at,

@@ -52,11 +52,16 @@ const lateness = z.object({
   greatest_seconds: z.number().nullable(),
 })
 
-/** How long after their time the warnings, breaches and escalations of the last `seconds` were recorded. */
+/**
+ * How long after their time the warnings, breaches and escalations of the last `seconds` were recorded. What a change of
+ * terms made of the past, and what was over when it was looked at first, nobody could have noticed in time.
+ */
 export async function readLateness(db: CommonQueryMethods, seconds: number): Promise<z.infer<typeof lateness>> {
   return db.one(sql.type(lateness)`
     select count(*) as steps, percentile_cont(0.5) within group (order by late) as p50_seconds, percentile_cont(0.95) within group (order by late) as p95_seconds,
            max(late) as greatest_seconds
-      from (select greatest(0, extract(epoch from taken_at - due_at))::float8 as late
-              from sla_steps_taken where organization_id = bound_organization() and taken_at > now() - make_interval(secs => ${seconds})) as taken`)
+      from (select greatest(0, extract(epoch from taken_at - step.due_at))::float8 as late
+              from sla_steps_taken step left join sla_cycles using (organization_id, ticket_id, clock, cycle)
+             where step.organization_id = bound_organization() and taken_at > now() - make_interval(secs => ${seconds})
+               and breach_reason is distinct from 'retroactive' and (fulfilled_at is null or fulfilled_at >= taken_at)) as taken`)
 }

@@ -11,6 +11,10 @@ const WINDOW_MAX_SECONDS = 7 * 86_400
 /** What a look at the log may take of the database; a window that takes longer is cut. */
 const PATIENCE_MS = 2_500
 const CUT = 6
+/** Not even at full speed do so few seconds hold more than can be read. */
+const CUT_TO_SECONDS = 5
+/** What was too much is not tried again for so long. */
+const REMEMBERED_MS = 60_000
 const QUERY_CANCELED = '57014'
 /** Events that a sorted answer may look at; of more, a share of the jobs is read. */
 const SAMPLED_EVENTS_MAX = 150_000
@@ -38,7 +42,10 @@ export async function readWindow<T>(
   wanted: number,
   read: (tx: DatabaseTransactionConnection, seconds: number) => Promise<T>,
 ): Promise<{ window_seconds: number; value: T }> {
-  for (let seconds = wanted; ; seconds = Math.max(WINDOW_MIN_SECONDS, Math.floor(seconds / CUT))) {
+  const scope = identity.organization_id ?? 'installation'
+  const cut = cuts.get(scope)
+  const most = cut && performance.now() - cut.at < REMEMBERED_MS ? cut.seconds : wanted
+  for (let seconds = Math.min(wanted, most); ; seconds = Math.max(CUT_TO_SECONDS, Math.floor(seconds / CUT))) {
     try {
       const value = await inScope(database, identity, async (tx) => {
         await limitStatements(tx, PATIENCE_MS)
@@ -47,10 +54,21 @@ export async function readWindow<T>(
       return { window_seconds: seconds, value }
     } catch (error) {
       if (sqlState(error) !== QUERY_CANCELED) throw error
-      if (seconds === WINDOW_MIN_SECONDS) throw refusal(503, 'The log grows faster than it can be read: not even its last minute can be told.')
+      if (seconds === CUT_TO_SECONDS) throw refusal(503, 'The log grows faster than it can be read: not even its last seconds can be told.')
+      remember(scope, Math.max(CUT_TO_SECONDS, Math.floor(seconds / CUT)))
     }
   }
 }
 
 /** How long an answer about a window is kept for everybody who watches. */
 export const keptForMs = (seconds: number): number => (seconds <= 900 ? 3_000 : seconds <= 3_600 ? 10_000 : 60_000)
+
+/** By scope, to how many seconds the last look was cut, and when. */
+const cuts = new Map<string, { seconds: number; at: number }>()
+const CUTS_MAX = 1_000
+
+function remember(scope: string, seconds: number): void {
+  cuts.delete(scope)
+  cuts.set(scope, { seconds, at: performance.now() })
+  if (cuts.size > CUTS_MAX) cuts.delete(cuts.keys().next().value!)
+}

@@ -3,6 +3,8 @@ import { connection, onConnectionChange } from './connection.ts'
 
 /** After failures the pause doubles up to this. */
 const BACK_OFF_MAX_MS = 15_000
+/** What the API is long at is asked for less often: it rests so many times as long as it worked. */
+const REST = 4
 
 export interface Polled<Answer> {
   /** The last answer for the present key; undefined before the first. */
@@ -54,12 +56,15 @@ function startPolling<Answer>(
     clearTimeout(timer)
     if (asking || life.signal.aborted || document.hidden) return
     asking = true
+    const began = performance.now()
     const outcome = await outcomeOf(latest.current.ask(life.signal))
+    const tookMs = performance.now() - began
     asking = false
     if (life.signal.aborted) return
     failures = 'error' in outcome ? failures + 1 : 0
     settle(outcome)
-    timer = setTimeout(() => void turn(), failures ? Math.min(BACK_OFF_MAX_MS, latest.current.everyMs * 2 ** failures) : latest.current.everyMs)
+    const { everyMs } = latest.current
+    timer = setTimeout(() => void turn(), failures ? Math.min(BACK_OFF_MAX_MS, everyMs * 2 ** failures) : Math.max(everyMs, tookMs * REST))
   }
 
   const now = () => void turn()
