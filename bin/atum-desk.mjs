@@ -18,10 +18,14 @@ else {
 }
 
 function runOnInstalledNode() {
-  const node = fileURLToPath(new URL(`node_modules/node/bin/${process.platform === 'win32' ? 'node.exe' : 'node'}`, home))
+  const program = `node/bin/${process.platform === 'win32' ? 'node.exe' : 'node'}`
+  const isInstalled = fileURLToPath(home).split(/[\\/]/).includes('node_modules')
+  // In a clone below it; installed as a package beside it.
+  const node = fileURLToPath(new URL(isInstalled ? `../${program}` : `node_modules/${program}`, home))
   if (!existsSync(node)) {
+    const remedy = isInstalled ? `Run "npm install node@${NEEDED_NODE}" beside it` : `Run "npm ci" in ${fileURLToPath(home)}`
     console.error(
-      `atum-desk needs Node ${NEEDED_NODE} or newer; this is Node ${process.versions.node}. Run "npm ci" in ${fileURLToPath(home)}, which brings one along, or install Node ${NEEDED_NODE}.`,
+      `atum-desk needs Node ${NEEDED_NODE} or newer; this is Node ${process.versions.node}. ${remedy}, which brings one along, or install Node ${NEEDED_NODE}.`,
     )
     process.exit(1)
   }
