@@ -59,10 +59,9 @@ export async function startPatroni(bin: string): Promise<PatroniCluster> {
 
   const [etcd, peer] = [await freePort(), await freePort()]
   const at = (port: number) => `http://127.0.0.1:${port}`
-  launch('etcd', [
-    ...['--data-dir', await folder('etcd'), '--listen-client-urls', at(etcd), '--advertise-client-urls', at(etcd)],
-    ...['--listen-peer-urls', at(peer), '--initial-advertise-peer-urls', at(peer), '--initial-cluster', `default=${at(peer)}`, '--unsafe-no-fsync'],
-  ])
+  const client = ['--data-dir', await folder('etcd'), '--listen-client-urls', at(etcd), '--advertise-client-urls', at(etcd)]
+  const peers = ['--listen-peer-urls', at(peer), '--initial-advertise-peer-urls', at(peer), '--initial-cluster', `default=${at(peer)}`]
+  launch('etcd', [...client, ...peers, '--unsafe-no-fsync'])
   await until(() => answers(`${at(etcd)}/health`), 'etcd is healthy', START_MS)
 
   const startNode = async (name: string): Promise<Node> => {
@@ -125,11 +124,12 @@ function answers(url: string): Promise<boolean> {
 function routeTo(primary: () => Promise<Node | null>): { port: Promise<number>; close(): void } {
   let leader: Node | null = null
   const open = new Map<Socket, Node>()
+  const look = async (): Promise<void> => {
+    leader = await primary()
+    for (const [socket, node] of open) if (node !== leader) socket.destroy()
+  }
   const timer = setInterval(() => {
-    void primary().then((now) => {
-      leader = now
-      for (const [socket, node] of open) if (node !== now) socket.destroy()
-    })
+    void look()
   }, CHECK_MS)
   const server = createServer((near) => {
     near.on('error', () => {})
