@@ -25,6 +25,9 @@ export const settingsRow = z.object({
   ai_group_threshold: threshold,
   /** Texts of the organisation may go to the language model of the installation, redacted and noted. */
   ai_llm_enabled: z.boolean(),
+  /** Who filed a ticket gets a mail on public replies, and on changes of its status. */
+  notify_requester_on_reply: z.boolean(),
+  notify_requester_on_status: z.boolean(),
 })
 export type OrganizationSettings = z.infer<typeof settingsRow>
 
@@ -45,6 +48,8 @@ const DEFAULTS: OrganizationSettings = {
   ai_assignee_threshold: 0.5,
   ai_group_threshold: 0.5,
   ai_llm_enabled: false,
+  notify_requester_on_reply: false,
+  notify_requester_on_status: false,
 }
 
 /** The settings of the bound organisation. */
@@ -53,7 +58,7 @@ export async function readSettings(db: CommonQueryMethods): Promise<Organization
     select auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
            ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
            ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled,
-           ai_group_mode, ai_group_threshold
+           ai_group_mode, ai_group_threshold, notify_requester_on_reply, notify_requester_on_status
       from org_settings where organization_id = bound_organization()`)
   return row ?? DEFAULTS
 }
@@ -68,11 +73,11 @@ export async function writeSettings(db: CommonQueryMethods, changes: Partial<Org
     insert into org_settings (organization_id, auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
                               ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
                               ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled,
-           ai_group_mode, ai_group_threshold)
+           ai_group_mode, ai_group_threshold, notify_requester_on_reply, notify_requester_on_status)
     values (bound_organization(), ${wanted.auto_escalate_negative_sentiment}, ${wanted.auto_escalate_threshold}, ${wanted.kb_suggestion_enabled},
             ${wanted.ai_triage_enabled}, ${wanted.ai_category_mode}, ${wanted.ai_priority_mode}, ${wanted.ai_tags_mode}, ${wanted.ai_assignee_mode},
             ${wanted.ai_category_threshold}, ${wanted.ai_priority_threshold}, ${wanted.ai_tags_threshold}, ${wanted.ai_assignee_threshold}, ${wanted.ai_llm_enabled},
-            ${wanted.ai_group_mode}, ${wanted.ai_group_threshold})
+            ${wanted.ai_group_mode}, ${wanted.ai_group_threshold}, ${wanted.notify_requester_on_reply}, ${wanted.notify_requester_on_status})
     on conflict (organization_id) do update
       set auto_escalate_negative_sentiment = excluded.auto_escalate_negative_sentiment, auto_escalate_threshold = excluded.auto_escalate_threshold,
           kb_suggestion_enabled = excluded.kb_suggestion_enabled, ai_triage_enabled = excluded.ai_triage_enabled,
@@ -81,9 +86,10 @@ export async function writeSettings(db: CommonQueryMethods, changes: Partial<Org
           ai_category_threshold = excluded.ai_category_threshold, ai_priority_threshold = excluded.ai_priority_threshold,
           ai_tags_threshold = excluded.ai_tags_threshold, ai_assignee_threshold = excluded.ai_assignee_threshold,
           ai_llm_enabled = excluded.ai_llm_enabled, ai_group_mode = excluded.ai_group_mode,
-          ai_group_threshold = excluded.ai_group_threshold, updated_at = now()
+          ai_group_threshold = excluded.ai_group_threshold, notify_requester_on_reply = excluded.notify_requester_on_reply,
+          notify_requester_on_status = excluded.notify_requester_on_status, updated_at = now()
     returning auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
               ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
               ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled,
-           ai_group_mode, ai_group_threshold`)
+           ai_group_mode, ai_group_threshold, notify_requester_on_reply, notify_requester_on_status`)
 }

@@ -3,7 +3,9 @@ import { eventsAfter, lockCursor, moveCursor } from '#db/events.ts'
 import type { EventRow } from '#db/events.ts'
 import { isWanted } from '#db/event-types.ts'
 import type { CommonQueryMethods } from '#db/pool.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
 import { activeEndpoints } from '#db/webhooks.ts'
+import { requesterNotices } from './requester-notices.ts'
 import { enqueueDeliveries, WEBHOOK_QUEUE } from './webhook-job.ts'
 
 /** Events that one transaction follows. */
@@ -11,7 +13,7 @@ const PAGE = 200
 
 /**
  * Writes what the next events of the bound organisation cause, in the transaction in which its cursor moves past them:
- * whatever breaks off in between, each event has one delivery for each endpoint that wants it. Who comes second waits
+ * whatever breaks off in between, each event has one delivery for each endpoint that wants it, and one mail for whoever it tells. Who comes second waits
  * for nothing, and does nothing.
  *
  * @returns the queues in which jobs wait now, and whether there is more to follow
@@ -28,8 +30,11 @@ export async function followEvents(tx: CommonQueryMethods, organizationId: strin
       .map(({ id }) => ({ id: randomUUID(), endpoint_id: id, ...messageOf(event) })),
   )
   await enqueueDeliveries(tx, organizationId, deliveries)
+  const notices = await requesterNotices(tx, organizationId, events)
+  await enqueueJobs(tx, notices)
   await moveCursor(tx, last.id)
-  return { queues: deliveries.length > 0 ? [WEBHOOK_QUEUE] : [], more: events.length === PAGE }
+  const queues = [...(deliveries.length > 0 ? [WEBHOOK_QUEUE] : []), ...notices.map((job) => job.queue)]
+  return { queues: [...new Set(queues)], more: events.length === PAGE }
 }
 
 /** What receivers get of an event: the same as GET /events says to an admin, under the same id. */

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { unfollowedLogs } from '#db/events.ts'
 import { AUTHORITY } from '#http/authority.ts'
-import { testDatabase, until } from '../support/database.ts'
+import { testDatabase } from '../support/database.ts'
 import { readDocument, routesOf } from '../support/openapi.ts'
 import { testServer } from '../support/server.ts'
 import { ask, digestOf, furnish, idFor, materialOf, sample, TENANT_ROLES } from '../support/world.ts'
@@ -17,8 +16,6 @@ const document = await readDocument(app)
 const routes = routesOf(document)
 const ours = await furnish(database, app, document, routes, 'ours')
 const theirs = await furnish(database, app, document, routes, 'theirs')
-// What events cause is written soon after them.
-await until(async () => (await unfollowedLogs(database.system, 1)).length === 0, 'every log is followed')
 const before = await digestOf(database, theirs.organization.id)
 const material = materialOf([ours], fc.constant('some words'))
 const kinds = [...theirs.ids].flatMap(([table, ids]) => (ids.length > 0 ? [{ table, id: ids[0]! }] : []))

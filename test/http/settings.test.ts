@@ -27,6 +27,8 @@ const DEFAULTS = {
   ai_assignee_threshold: 0.5,
   ai_group_threshold: 0.5,
   ai_llm_enabled: false,
+  notify_requester_on_reply: false,
+  notify_requester_on_status: false,
 }
 
 test('settings have defaults, change one by one, and are those of the own organisation', async () => {

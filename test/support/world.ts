@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import type { Arbitrary } from 'fast-check'
 import type { FastifyInstance } from 'fastify'
+import { unfollowedLogs } from '#db/events.ts'
 import type { OrganizationRow } from '#db/organizations.ts'
 import type { Role, UserRow } from '#db/users.ts'
 import { accessTokens } from '#http/tokens.ts'
 import { arbitraryOf } from './arbitrary.ts'
 import type { Material } from './arbitrary.ts'
+import { until } from './database.ts'
 import type { TestDatabase } from './database.ts'
 import type { Document, Route } from './openapi.ts'
 import { streams } from './openapi.ts'
@@ -89,8 +91,11 @@ export function tenantTables(database: TestDatabase): Promise<{ name: string; ha
      group by relname having count(*) filter (where attname = 'organization_id') = 1 order by relname`)
 }
 
-/** A digest of every row that an organisation has, by table: what of it changes is a difference. */
+const LOGS_MAX = 1_000
+
+/** A digest of every row that an organisation has, by table: what of it changes is a difference. What its events cause is waited for. */
 export async function digestOf(database: TestDatabase, organizationId: string): Promise<Record<string, string>> {
+  await until(async () => !(await unfollowedLogs(database.system, LOGS_MAX)).includes(organizationId), 'the log is followed')
   const parts = (await tenantTables(database)).map(
     ({ name }) =>
       `select '${name}' as name, md5(coalesce(string_agg(row::text, ',' order by row::text), '')) as digest from ${name} row where organization_id = '${organizationId}'`,
