@@ -42,9 +42,18 @@ export interface TriageFinding {
   inputs_hash: Buffer
 }
 
+const chosen = z.object({ category: z.string().nullable(), group: z.string().nullable(), tags: z.array(z.string()), assignee: z.string().nullable() })
+/** What a ticket has already: there is nothing to suggest. */
+export type Chosen = z.infer<typeof chosen>
+
 /** Locks the ticket before what is written of it, as requests do: two that take these locks in another order would wait for each other. */
-export async function holdTicket(db: CommonQueryMethods, ticketId: string): Promise<void> {
-  await db.query(sql.typeAlias('void')`select from tickets where id = ${ticketId} for no key update`)
+export async function holdTicket(db: CommonQueryMethods, ticketId: string): Promise<Chosen | null> {
+  return db.maybeOne(sql.type(chosen)`
+    select service.name as category, agent_groups.name as "group", tags, assigned_to as assignee
+      from tickets ticket
+      left join services service on service.organization_id = ticket.organization_id and service.id = service_id
+      left join agent_groups on agent_groups.organization_id = ticket.organization_id and agent_groups.id = group_id
+     where ticket.id = ${ticketId} for no key update of ticket`)
 }
 
 /** Writes what triage found into the ticket's one live row; what the sentiment job wrote there stays. */

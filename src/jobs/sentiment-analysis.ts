@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { ordersIn } from '#ai/instructions.ts'
 import { SENTIMENT_MODEL, sentimentOf } from '#ai/sentiment.ts'
 import { textOf } from '#ai/triage-model.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
 import { notePredictionApplied, recordPrediction } from '#db/predictions.ts'
 import { readSettings } from '#db/settings.ts'
 import { escalateForSentiment, holdTicket, upsertSentiment } from '#db/triage.ts'
@@ -9,7 +10,9 @@ import type { TicketText } from '#db/job-inputs.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { metrics } from '#metrics.ts'
 import type { JobType } from './job-type.ts'
-import { TICKET_BACKOFF, ticketOf, ticketPayload } from './ticket-job.ts'
+import { newJob } from './job-type.ts'
+import { slaCheck } from './sla-check.ts'
+import { organizationOf, TICKET_BACKOFF, ticketOf, ticketPayload } from './ticket-job.ts'
 import type { TicketPayload } from './ticket-job.ts'
 
 const SHOWN_WORDS = 10
@@ -42,7 +45,7 @@ export const sentimentAnalysis: JobType<TicketPayload> = {
         const explanation = { sentiment: { words: strongest, model_id: SENTIMENT_MODEL } }
         await holdTicket(tx, ticket.id)
         await upsertSentiment(tx, { ticket_id: ticket.id, label, score, confidence, explanation, model_id: SENTIMENT_MODEL })
-        if (escalates) await escalate(tx, ticket, { score, confidence, threshold, job_id: job.id }, explanation)
+        if (escalates) await escalate(tx, organizationOf(job), ticket, { score, confidence, threshold, job_id: job.id }, explanation)
         metrics.aiConfidence.observe({ field: 'sentiment' }, confidence)
       },
     }
@@ -52,6 +55,7 @@ export const sentimentAnalysis: JobType<TicketPayload> = {
 /** One step up, kept as a prediction that was applied: who rejects it has the former priority back. */
 async function escalate(
   tx: DatabaseTransactionConnection,
+  organizationId: string,
   ticket: TicketText,
   why: Parameters<typeof escalateForSentiment>[2],
   explanation: unknown,
@@ -71,4 +75,6 @@ async function escalate(
     inputs_hash: createHash('sha256').update(SENTIMENT_MODEL).update('\0').update(textOf(ticket)).digest(),
   })
   if (id !== null) await notePredictionApplied(tx, id, step.from_priority)
+  // Another priority has other terms.
+  await enqueueJobs(tx, [newJob(slaCheck, organizationId, { ticket_id: ticket.id })])
 }

@@ -13,7 +13,7 @@ import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { notePredictionApplied, recordPrediction } from '#db/predictions.ts'
 import { readSettings } from '#db/settings.ts'
 import { applyTriage, holdTicket, noteOrders, upsertTriage } from '#db/triage.ts'
-import type { FieldsBefore, TriageFinding } from '#db/triage.ts'
+import type { Chosen, FieldsBefore, TriageFinding } from '#db/triage.ts'
 import { metrics } from '#metrics.ts'
 import type { JobType } from './job-type.ts'
 import { organizationOf, TICKET_BACKOFF, ticketOf, ticketPayload } from './ticket-job.ts'
@@ -49,9 +49,9 @@ export const triageTicket: JobType<TicketPayload> = {
       kind: 'succeed',
       result: { category: row.category, priority: row.priority, tags: row.tags, confidence: row.confidence, model_id: row.model_id, orders: orders.length },
       writes: async (tx) => {
-        await holdTicket(tx, ticket.id)
+        const chosen = await holdTicket(tx, ticket.id)
         await upsertTriage(tx, row)
-        await record(tx, found, fields)
+        await record(tx, found, chosen ? fields.map((field) => unlessChosen(field, chosen)) : fields)
         if (orders.length > 0) await noteOrders(tx, ticket.id, orders)
         for (const { field, confidence } of fields) if (confidence !== null) metrics.aiConfidence.observe({ field }, confidence)
       },
@@ -75,6 +75,15 @@ function summary(found: TriageFinding, fields: readonly FieldFinding[], orders: 
     confidence: confidences.length > 0 ? Math.min(...confidences) : null,
     explanation: { ...found.explanation, ...(orders.length > 0 ? { orders } : {}) },
   }
+}
+
+/** What the ticket has already is recorded, and offered to nobody. A priority may be what a form defaulted to: it is worth a word. */
+function unlessChosen(finding: FieldFinding, chosen: Chosen): FieldFinding {
+  const { field, value } = finding
+  if (field === 'priority' || !finding.is_sure || value === null) return finding
+  const has = [chosen[field]].flat()
+  if (![value].flat().every((each) => has.includes(each))) return finding
+  return { ...finding, is_sure: false, explanation: { ...finding.explanation, reason: 'the ticket has it already' } }
 }
 
 /** Records each field's prediction, and writes to the ticket those that may be. */

@@ -283,3 +283,13 @@ test('the group follows from the service, and who accepts it gives the ticket to
   assert.equal((await desk.agent.get(`/tickets/${ticket}`)).body.assigned_to, mechanic.id)
   assert.equal((await desk.fieldOf(ticket, 'group')).state, 'accepted')
 })
+
+test('what a ticket has already is suggested to nobody', async () => {
+  const desk = await newDesk()
+  const [repair] = await database.owner<{ id: string }>(`select id from services where organization_id = $1 and name = 'Bicycle repair'`, [desk.id])
+  const { body } = await desk.agent.post('/tickets', { ...BRAKE, service_id: repair!.id })
+  await runJob(database, triageTicket, desk.id, { ticket_id: body.id })
+  const category = (await desk.fieldOf(body.id, 'category')) as unknown as { state: null; why: { reason: string } }
+  assert.deepEqual([category.state, category.why.reason], [null, 'the ticket has it already'])
+  assert.equal((await desk.fieldOf(body.id, 'tags')).state, 'offered')
+})
