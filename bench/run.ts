@@ -8,15 +8,17 @@ import { drain } from './drain.ts'
 import { enqueue } from './enqueue.ts'
 import { flat } from './flat.ts'
 import { latency } from './latency.ts'
+import { load } from './load.ts'
 import { readMachine } from './support/machine.ts'
 import { hasRedis } from './support/redis.ts'
 import { print, reportOn, write } from './support/report.ts'
 import type { Report } from './support/report.ts'
 import { benchServer } from './support/server.ts'
 import type { Options, Suite } from './support/suite.ts'
+import { search } from './search.ts'
 import { ticket } from './ticket.ts'
 
-const SUITES: readonly Suite[] = [drain, enqueue, latency, ticket, flat, api, consoleSuite]
+const SUITES: readonly Suite[] = [drain, enqueue, latency, ticket, flat, api, consoleSuite, search, load]
 const PEERS = ['graphile-worker', 'pg-boss', 'bullmq']
 const PEERS_FOLDER = fileURLToPath(new URL('./peers', import.meta.url))
 
@@ -34,7 +36,8 @@ ${SUITES.map((suite) => `  ${suite.name.padEnd(9)}${suite.measures}`).join('\n')
   --history 1000000   finished jobs, with ten events each (flat, api, console)
   --backlog 1000000   queued jobs (flat)
   --held-minutes 1    how long a transaction is held open (flat); 10 for the full claim
-  --requests 200      requests of each kind (api); openings of a page, 30 at most (console)
+  --requests 200      requests of each kind (api, search); openings of a page, 30 at most (console)
+  --tickets N         tickets that there are (search, load)
   --json              one line of JSON a suite on standard output, progress on standard error
 
 bench/results/SUITE.json keeps each measurement. BENCH_DATABASE_URL measures on another server than the embedded one (a superuser of it).`
@@ -51,6 +54,7 @@ const GIVEN = {
   backlog: { type: 'string', default: '1000000' },
   'held-minutes': { type: 'string', default: '1' },
   requests: { type: 'string', default: '200' },
+  tickets: { type: 'string' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const
@@ -86,6 +90,7 @@ function readCommand() {
     backlog: count('backlog', values.backlog),
     held_minutes: above0('held-minutes', values['held-minutes']),
     requests: count('requests', values.requests),
+    tickets: values.tickets === undefined ? null : count('tickets', values.tickets),
   }
   return { suites: suites.length > 0 ? suites : SUITES, options, json: values.json, help: values.help }
 }

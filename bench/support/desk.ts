@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { readConfig } from '#config.ts'
 import { allowServiceLogins, serviceUrls } from '#db/logins.ts'
@@ -24,6 +24,8 @@ export interface Desk {
   /** Where it listens, and by what one signs in. */
   address: string
   signIn: { email: string; password: string }
+  /** Signs in so many new users of the same role: a rate limit is one user's. */
+  newTokens(count: number): Promise<string[]>
   /** Asks over HTTP. @throws where the answer is no success */
   ask(path: string, body?: unknown): Promise<void>
   close(): Promise<void>
@@ -44,13 +46,9 @@ export async function openDesk(
   const app = await buildServer({ config: readConfig({}), database, secret, log: createLogger('warn', 'bench'), consoleDirectory })
   const organizationId = role === 'operator' ? null : (await insertOrganization(database.system, { slug: 'bench', name: 'Bench' })).id
   const password = randomBytes(16).toString('hex')
-  const user = await insertUser(database.system, {
-    organization_id: organizationId,
-    email: 'bench@example.com',
-    password_hash: await hashPassword(password),
-    full_name: 'Bench',
-    role,
-  })
+  const password_hash = await hashPassword(password)
+  const newUser = (email: string) => insertUser(database.system, { organization_id: organizationId, email, password_hash, full_name: 'Bench', role })
+  const user = await newUser('bench@example.com')
   const address = await app.listen({ host: '127.0.0.1', port: 0 })
   const token = await signIn(app, user.email, password)
   return {
@@ -60,6 +58,11 @@ export async function openDesk(
     userId: user.id,
     address,
     signIn: { email: user.email, password },
+    newTokens: async (count) => {
+      const tokens: string[] = []
+      for (let n = 0; n < count; n += 1) tokens.push(await signIn(app, (await newUser(`bench-${randomUUID()}@example.com`)).email, password))
+      return tokens
+    },
     ask: async (path, body) => {
       const response = await fetch(`${address}${path}`, {
         method: body === undefined ? 'GET' : 'POST',

@@ -13,6 +13,7 @@ export interface Options {
   backlog: number
   held_minutes: number
   requests: number
+  tickets: number | null
 }
 
 export interface Bench {

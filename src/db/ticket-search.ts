@@ -4,8 +4,8 @@ import { ticketColumns, ticketRow } from './tickets.ts'
 import type { TicketViewer } from './tickets.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
-/** Matches of each kind (tickets, comments) that are ranked at most, the newest ones. */
-const RANKED_MAX = 1_000
+/** Texts (of tickets, of comments) that are ranked at most, those of the newest tickets. */
+const RANKED_MAX = 500
 
 export const foundTicket = ticketRow.extend({
   rank: z.number(),
@@ -25,11 +25,15 @@ export async function searchTickets(
   page: { after: { rank: number; number: number } | null; limit: number },
 ): Promise<readonly FoundTicket[]> {
   return db.any(sql.type(foundTicket)`
-    select ${ticketColumns}, found.rank::float8 as rank,
+    with best as (
+      select ticket_id, number as ticket_number, rank::float8 as rank
+        from search_tickets(websearch_to_tsquery('english', ${words}), ${viewer.user_id}::uuid, ${viewer.sees}, ${RANKED_MAX})
+       where ${page.after?.rank ?? null}::float8 is null
+          or (-rank::float8, -number) > (-${page.after?.rank ?? null}::float8, -${page.after?.number ?? null}::int8)
+       order by -rank::float8, -number limit ${page.limit}
+    )
+    select ${ticketColumns}, best.rank,
            ts_headline('english', left(description, 10000), websearch_to_tsquery('english', ${words}), 'StartSel="", StopSel="", MaxWords=30, MinWords=10') as excerpt
-      from search_tickets(websearch_to_tsquery('english', ${words}), ${viewer.user_id}::uuid, ${viewer.sees}, ${RANKED_MAX}) found
-      join tickets ticket on ticket.id = found.ticket_id
-     where ${page.after?.rank ?? null}::float8 is null
-        or (-found.rank::float8, -number) > (-${page.after?.rank ?? null}::float8, -${page.after?.number ?? null}::int8)
-     order by -found.rank::float8, -number limit ${page.limit}`)
+      from best join tickets ticket on ticket.id = best.ticket_id
+     order by -best.rank, -best.ticket_number`)
 }

@@ -22,12 +22,20 @@ export interface ActionOutcome {
 /**
  * Runs the organisation's rules on a locked ticket to which something has happened, in the transaction of what happened.
  * Each rule sees the ticket as the rules before it left it, and runs once: what rules do is no event for rules.
+ *
+ * @param rules where they were read already
  */
-export async function runRules(tx: DatabaseTransactionConnection, author: Author, event: RuleEvent, changed: Changed): Promise<Changed> {
+export async function runRules(
+  tx: DatabaseTransactionConnection,
+  author: Author,
+  event: RuleEvent,
+  changed: Changed,
+  rules?: readonly RuleRow[],
+): Promise<Changed> {
   let { ticket } = changed
   const queues = [...changed.queues]
   let actions = 0
-  for (const rule of await rulesFor(tx, event, RULES_MAX)) {
+  for (const rule of rules ?? (await rulesFor(tx, event, RULES_MAX))) {
     if (actions + rule.actions.length > ACTIONS_PER_EVENT) {
       await noteRun(tx, author, ticket.id, { rule: { id: rule.id, name: rule.name }, skipped: `more than ${ACTIONS_PER_EVENT} actions`, is_internal: true })
       break

@@ -91,3 +91,42 @@ test('a bulk change is shown first, then made, and each ticket is changed wholly
   assert.equal((await customer.post('/tickets/bulk', wish)).status, 403)
   assert.equal((await agent.post('/tickets/bulk', { ids: [fresh], changes: {} })).status, 400)
 })
+
+test('a word that many hold gives the newest of them; a rare one is found however old it is, and neither twice', async () => {
+  const large = await createOrganization(database)
+  const client = await clientOf(app, database, 'agent', large)
+  const owner = await clientOf(app, database, 'customer_user', large)
+  const make = (from: number, to: number, every: number, subject: string) =>
+    database.owner(
+      `with numbered as (update organizations set last_ticket_number = greatest(last_ticket_number, $3) where id = $1)
+       insert into tickets (organization_id, number, requester_id, subject, description)
+       select $1, n, $5, $6 || ' ' || n, 'Nothing more.' from generate_series($2::int, $3::int, $4::int) n`,
+      [large.id, from, to, every, owner.user.id, subject],
+    )
+  await make(3, 3, 1, 'narwhal ancient')
+  await make(1_000, 200_000, 1_000, 'walrus sparse')
+  await make(200_001, 201_500, 1, 'seal common')
+  const numbers = async (asker: Client, q: string): Promise<number[]> => {
+    const found: number[] = []
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const { body } = await asker.get(`/search?limit=200&q=${encodeURIComponent(q)}${cursor ? `&cursor=${cursor}` : ''}`)
+      found.push(...body.items.map((item: { number: number }) => item.number))
+      cursor = body.next_cursor as string | null
+    }
+    assert.equal(new Set(found).size, found.length)
+    return found
+  }
+  const admins = await clientOf(app, database, 'customer_admin', large)
+  for (const asker of [client, owner, admins]) {
+    assert.deepEqual(await numbers(asker, 'narwhal'), [3])
+    assert.equal((await numbers(asker, 'walrus')).length, 200)
+    assert.deepEqual(await numbers(asker, 'sparse -seal 77000'), [77_000])
+    assert.deepEqual(await numbers(asker, '"walrus sparse 5000"'), [5_000])
+  }
+  const common = await numbers(client, 'seal')
+  assert.ok(common.length >= 200 && common.length <= 500)
+  assert.equal(Math.max(...common), 201_500)
+  assert.deepEqual(await numbers(stranger, 'seal or walrus or narwhal'), [])
+  await client.patch(`/tickets/${(await client.get('/search?q=narwhal')).body.items[0].id}`, { subject: 'beluga' })
+  assert.deepEqual([await numbers(client, 'narwhal'), await numbers(client, 'beluga')], [[], [3]])
+})

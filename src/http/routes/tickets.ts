@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { PRIORITIES } from '#db/job-inputs.ts'
 import { inOrganization } from '#db/pool.ts'
 import { listTickets } from '#db/ticket-list.ts'
+import { rulesFor } from '#db/ticket-rules.ts'
 import { findView } from '#db/ticket-views.ts'
 import { findTicket } from '#db/tickets.ts'
 import { etagOf, isKnown } from '../etag.ts'
@@ -16,7 +17,7 @@ import { editTicket } from '../ticket-change.ts'
 import { decideOn } from '../ticket-decision.ts'
 import { takeIn } from '../ticket-intake.ts'
 import { requireActiveService } from '../ticket-service.ts'
-import { runRules } from '../ticket-rules.ts'
+import { RULES_MAX, runRules } from '../ticket-rules.ts'
 import { description, subject, ticketSchema, ticketTags } from '../ticket-shapes.ts'
 import { conditionOf, ticketQuery } from '../ticket-query.ts'
 import { isStaff, viewerOf } from '../ticket-view.ts'
@@ -45,6 +46,8 @@ export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
       once(tx, request, tenant, async () => {
         if (body.service_id) await requireActiveService(tx, body.service_id)
         const author = { ...tenant, request_id: request.id }
+        // Before the organisation's next number is locked.
+        const rules = await rulesFor(tx, 'created', RULES_MAX)
         const taken = await takeIn(tx, author, {
           subject: body.subject,
           description: body.description,
@@ -53,7 +56,7 @@ export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
           tags: [...new Set(body.tags)],
           requester_id: body.requester_id ?? tenant.user_id,
         })
-        const ruled = await runRules(tx, author, 'created', taken)
+        const ruled = await runRules(tx, author, 'created', taken, rules)
         queues = ruled.queues
         return ruled.ticket
       }),

@@ -1,0 +1,81 @@
+import { withOwner } from './database.ts'
+
+/** Tickets a statement: a transaction of bearable size. */
+const CHUNK = 50_000
+/** Words that there are; the n-th comes 1/n as often as the first. */
+export const VOCABULARY = 20_000
+const WORDS = { subject: 6, description: 40, comment: 15 }
+/** Comments for so many tickets: one. Every other one is internal. */
+const TICKETS_PER_COMMENT = 5
+/** Requesters among whom the tickets are spread. */
+const CUSTOMERS = 2_000
+
+/** The n-th word, as SQL says it too: a number in letters. */
+export function wordAt(n: number): string {
+  return (n + 65_536).toString(16).replaceAll(/[0-9a-f]/g, (digit) => 'bdfgklmnprstvzxq'[Number.parseInt(digit, 16)]!)
+}
+const word = `translate(to_hex(floor(exp(random() * ln(${VOCABULARY})))::int + 65536), '0123456789abcdef', 'bdfgklmnprstvzxq')`
+const text = (words: number, row: string): string => `(select string_agg(${word}, ' ') from generate_series(1, ${words}) where ${row} is not null)`
+
+/**
+ * Tickets of an organisation with comments, written behind the program's back: triggers off, as only the owner may, and the
+ * index of their words made at the end. What triggers would have written is written here.
+ *
+ * @returns one of the requesters
+ */
+export async function fillTickets(url: string, organizationId: string, tickets: number, say: (line: string) => void): Promise<string> {
+  return withOwner(url, async (client) => {
+    const { rows } = await client.query<{ id: string }>(
+      `insert into users (organization_id, email, password_hash, full_name, role)
+       select $1, 'customer-' || n || '@example.com', 'none', 'Customer ' || n, 'customer_user' from generate_series(1, ${CUSTOMERS}) n returning id`,
+      [organizationId],
+    )
+    await client.query('drop index ticket_texts_words')
+    const ranges = Array.from({ length: Math.ceil(tickets / CHUNK) }, (_, index) => [index * CHUNK + 1, Math.min(tickets, (index + 1) * CHUNK)] as const)
+    await Promise.all(
+      [0, 1].map((lane) =>
+        withOwner(url, async (writer) => {
+          await writer.query('set session_replication_role = replica')
+          for (const [from, to] of ranges.filter((_, index) => index % 2 === lane)) {
+            await writer.query(
+              `insert into tickets (organization_id, number, requester_id, subject, description, status, priority, created_at, updated_at)
+               select $1, n, ($2::uuid[])[1 + n % ${CUSTOMERS}], ${text(WORDS.subject, 'n')}, ${text(WORDS.description, 'n')},
+                      (array['closed','closed','closed','new','assigned','in_progress'])[1 + n % 6]::ticket_status,
+                      (array['low','medium','high','urgent'])[1 + n % 4]::ticket_priority,
+                      now() - make_interval(mins => $5::int - n), now() - make_interval(mins => $5::int - n)
+                 from generate_series($3::int, $4::int) n`,
+              [organizationId, rows.map(({ id }) => id), from, to, tickets],
+            )
+            await writer.query(
+              `insert into comments (organization_id, ticket_id, author_id, content, is_internal)
+               select organization_id, id, requester_id, ${text(WORDS.comment, 'id')}, number % 2 = 0
+                 from tickets where organization_id = $1 and number between $2 and $3 and number % ${TICKETS_PER_COMMENT} = 0`,
+              [organizationId, from, to],
+            )
+            await writer.query(
+              `insert into ticket_texts (organization_id, ticket_id, number, requester_id, words)
+               select organization_id, id, number, requester_id, ticket_words(subject, description) || ticket_buckets(organization_id, number)
+                 from tickets where organization_id = $1 and number between $2 and $3`,
+              [organizationId, from, to],
+            )
+            await writer.query(
+              `insert into ticket_texts (organization_id, ticket_id, comment_id, number, requester_id, is_internal, words)
+               select ticket.organization_id, ticket.id, comment.id, number, requester_id, is_internal,
+                      to_tsvector('english', content) || ticket_buckets(ticket.organization_id, number)
+                 from tickets ticket join comments comment on comment.organization_id = ticket.organization_id and comment.ticket_id = ticket.id
+                where ticket.organization_id = $1 and number between $2 and $3`,
+              [organizationId, from, to],
+            )
+            say(`made tickets up to number ${to}`)
+          }
+        }),
+      ),
+    )
+    await client.query('update organizations set last_ticket_number = $2 where id = $1', [organizationId, tickets])
+    say('making the index of their words')
+    await client.query(`set maintenance_work_mem = '1GB'`)
+    await client.query('create index ticket_texts_words on ticket_texts using gin (words) with (gin_pending_list_limit = 256)')
+    await client.query('analyze')
+    return rows[0]!.id
+  })
+}
