@@ -2,6 +2,8 @@
 # Installs ATUM DESK as services of systemd, or brings an installation to this version. May be repeated: what is as it
 # should be is left alone. DESTDIR=/some/folder lays the files there and touches nothing else.
 set -euo pipefail
+# The services' account has to read what root lays down, whatever root's own habit.
+umask 022
 
 usage() {
   cat <<'USAGE'
