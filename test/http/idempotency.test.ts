@@ -7,7 +7,7 @@ import { EXAMPLES } from '#http/examples.ts'
 import { testDatabase } from '../support/database.ts'
 import { readDocument, routesOf } from '../support/openapi.ts'
 import { testServer } from '../support/server.ts'
-import { actorOf, ask, digestOf, findIds, furnish, idFor, materialOf, sample } from '../support/world.ts'
+import { actorOf, ask, digestOf, findIds, furnish, idFor, materialOf, sample, settle } from '../support/world.ts'
 
 const SAMPLES_MAX = 40
 
@@ -34,6 +34,7 @@ for (const route of routes.filter(({ method, operation }) => method === 'POST' &
       const asked = { id, params: { name: 'cleanup' }, body, headers: { 'idempotency-key': randomUUID() } }
       const first = await ask(app, route, asked, actor.token)
       if (first.statusCode !== 201) continue
+      await settle(database)
       const before = await digestOf(database, household.organization.id)
       const again = await ask(app, route, asked, actor.token)
       assert.deepEqual([again.statusCode, again.headers['idempotent-replayed']], [201, 'true'], again.body.slice(0, 300))

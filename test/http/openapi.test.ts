@@ -33,7 +33,7 @@ test('the document is OpenAPI 3.1, and each operation says what it does, where i
     assert.ok((operation.summary ?? '').length > 5, `${name} has no summary`)
     assert.ok((operation.tags ?? []).length > 0, `${name} has no tag`)
     assert.ok(
-      Object.keys(operation.responses).some((status) => /^2/.test(status)),
+      Object.keys(operation.responses).some((status) => status.startsWith('2')),
       `${name} never succeeds`,
     )
     assert.ok('default' in operation.responses, `${name} knows no problem`)

@@ -10,7 +10,7 @@ import { arbitraryOf, brokenOf, STRANGE } from './arbitrary.ts'
 import type { TestDatabase } from './database.ts'
 import { readDocument, routesOf } from './openapi.ts'
 import type { Document, Route, Schema } from './openapi.ts'
-import { actorOf, ask, digestOf, findIds, furnish, idFor, materialOf } from './world.ts'
+import { actorOf, ask, digestOf, findIds, furnish, idsFor, materialOf } from './world.ts'
 import type { Actor, Asked, Household } from './world.ts'
 
 /** What nobody but the other organisation ever says. */
@@ -119,7 +119,7 @@ async function play(world: World, report: FuzzReport, answered: Set<string>, { a
 function faultOf({ route, role }: Wish, { statusCode, headers, body }: { statusCode: number; headers: Record<string, unknown>; body: string }): string | null {
   const isHealth = /(health|livez|readyz)$/.test(route.path)
   if (statusCode >= 500 && !isHealth) return `a fault of the service (${statusCode})`
-  if (statusCode >= 400 && !isHealth && !/^application\/problem\+json/.test(String(headers['content-type'])))
+  if (statusCode >= 400 && !isHealth && !String(headers['content-type']).startsWith('application/problem+json'))
     return `an error of the type ${String(headers['content-type'])}`
   if (statusCode >= 400 && /node_modules|\.ts:\d+|\bselect .* from\b/i.test(body)) return 'an error that tells of the inside'
   if (role !== 'operator' && !isHealth && body.includes(MARK)) return 'a word of another organisation'
@@ -174,15 +174,21 @@ function asking(world: World, route: Route): Arbitrary<Asked> {
   const generated = content ? arbitraryOf(document, material, content) : fc.constant(undefined)
   const given = Object.values(examples).map(({ value }) => value)
   const valid = given.length > 0 ? fc.oneof({ weight: 2, arbitrary: generated }, { weight: 1, arbitrary: fc.constantFrom(...given) }) : generated
-  const ids = fc.oneof(
-    { weight: 8, arbitrary: idsFor(route, ours) },
-    { weight: 2, arbitrary: idsFor(route, theirs) },
+  const id = fc.oneof(
+    { weight: 8, arbitrary: ids(route, ours) },
+    { weight: 2, arbitrary: ids(route, theirs) },
     { weight: 1, arbitrary: fc.constantFrom(...GARBAGE_IDS) },
   )
   return fc
     .record({
-      id: ids,
-      params: fc.record({ name: fc.constantFrom('default', 'mail', 'job', 'ticket', 'cleanup', 'garbage'), version: fc.constantFrom('1', '2', '0', 'x') }),
+      id,
+      params: fc.record({
+        ...Object.fromEntries([...route.path.matchAll(/\{(\w+_id)\}/g)].map(([, name]) => [name!, material.id(name!).map(String)])),
+        slug: fc.constantFrom('a', 'connect-a-new-till'),
+        tag: fc.constantFrom('network', 'x'),
+        name: fc.constantFrom('default', 'mail', 'job', 'ticket', 'cleanup', 'garbage'),
+        version: fc.constantFrom('1', '2', '0', 'x'),
+      }),
       query: queryFor(document, route, material),
       body: content ? fc.oneof({ weight: 2, arbitrary: valid }, { weight: 1, arbitrary: brokenOf(valid) }) : fc.constant(undefined),
       headers: fc.oneof({ weight: 7, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: fc.constantFrom(...HEADERS) }),
@@ -190,9 +196,10 @@ function asking(world: World, route: Route): Arbitrary<Asked> {
     .map((asked) => asked as Asked)
 }
 
-function idsFor(route: Route, household: Household): Arbitrary<string> {
-  const fitting = idFor(route, household)
-  return fc.oneof({ weight: 4, arbitrary: fc.constant(fitting) }, { weight: 1, arbitrary: fc.constantFrom(...[...household.ids.values()].flat()) })
+function ids(route: Route, household: Household): Arbitrary<string> {
+  const fitting = idsFor(route, household)
+  const any = fc.constantFrom(...[...household.ids.values()].flat())
+  return fitting.length > 0 ? fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...fitting) }, { weight: 1, arbitrary: any }) : any
 }
 
 function queryFor(document: Document, route: Route, material: Parameters<typeof arbitraryOf>[1]): Arbitrary<string> {

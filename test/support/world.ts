@@ -65,7 +65,34 @@ export async function furnish(database: TestDatabase, app: FastifyInstance, docu
       await findIds(database, household)
     }
   }
+  await think(database, household, word)
+  await findIds(database, household)
+  await settle(database)
   return household
+}
+
+/** What events cause (deliveries, mails) is written soon after them: waits until it is. */
+export async function settle(database: TestDatabase): Promise<void> {
+  await until(async () => (await unfollowedLogs(database.system, 1)).length === 0, 'every log is followed')
+}
+
+/** What jobs would make of the first ticket and article: a triage, a drafted reply, a fitting article. */
+async function think(database: TestDatabase, { organization, ids }: Household, word: string): Promise<void> {
+  const [ticket, article] = [ids.get('tickets')?.[0], ids.get('kb_articles')?.[0]]
+  await database.owner(
+    `insert into ticket_ai_triage (organization_id, ticket_id, suggested_category, suggested_priority, suggested_tags, sentiment_label, sentiment_score, confidence, model_id)
+     values ($1, $2, $3, 'high', array[$3], 'neutral', 0, 0.9, 'test') on conflict do nothing`,
+    [organization.id, ticket, `${word} category`],
+  )
+  await database.owner(
+    `insert into ai_suggestions (organization_id, ticket_id, suggestion_type, content, confidence, model_id, expires_at)
+     values ($1, $2, 'smart_reply', $3, 0.9, 'test', now() + interval '1 day') on conflict do nothing`,
+    [organization.id, ticket, `${word} reply`],
+  )
+  await database.owner(
+    `insert into ticket_kb_suggestions (organization_id, ticket_id, article_id, title, excerpt, relevance_score) values ($1, $2, $3, $4, $4, 0.8) on conflict do nothing`,
+    [organization.id, ticket, article, `${word} article`],
+  )
 }
 
 /** Reads the ids of all that the household has. */
@@ -106,22 +133,49 @@ export async function digestOf(database: TestDatabase, organizationId: string): 
   return Object.fromEntries(rows.map(({ name, digest }) => [name, digest]))
 }
 
+/** What a word of a path or a property calls otherwise than its table. */
+const ALIASES: Readonly<Record<string, string>> = {
+  requester: 'user',
+  assignee: 'user',
+  assigned_to: 'user',
+  author: 'user',
+  actor: 'user',
+  group: 'agent_group',
+  webhook: 'webhook_endpoint',
+  delivery: 'webhook_delivery',
+  relation: 'ticket_relation',
+  rule: 'ticket_rule',
+}
+
 /** The table whose ids a word of a path or a property speaks of: `calendars` and `calendar_id` of sla_calendars. */
 function tableOf(household: Household, word: string): string | undefined {
-  const stem = word.replace(/_ids?$/, '').replace(/s$/, '')
-  const people = /^(requester|assignee|assigned_to|author|actor|user|accepted_by)$/.test(stem) ? 'user' : stem
+  const stem = word
+    .replaceAll('-', '_')
+    .replace(/_ids?$/, '')
+    .replace(/s$/, '')
+  const thing = ALIASES[stem] ?? stem
+  const names = [...household.ids.keys()]
   return (
-    [...household.ids.keys()].find((name) => name === `${people}s` || name === `${people}ies`) ??
-    [...household.ids.keys()].find((name) => name.replace(/s$/, '').endsWith(`_${people}`))
+    names.find((name) => name === `${thing}s` || name === `${thing.replace(/y$/, '')}ies`) ?? names.find((name) => name.replace(/s$/, '').endsWith(`_${thing}`))
   )
 }
 
-/** An id that the route would take, of something that the household has; some other thing's where it has none. */
-export function idFor({ path }: Pick<Route, 'path'>, household: Household): string {
+/** An id that the route would take, of something that the household has. */
+export function idFor(route: Pick<Route, 'path'>, household: Household): string {
+  return idsFor(route, household)[0] ?? randomUUID()
+}
+
+/** The ids that the route would take, the newest first. */
+export function idsFor({ path }: Pick<Route, 'path'>, household: Household): readonly string[] {
   const words = path.split('/')
   const at = words.findIndex((word) => word.startsWith('{'))
-  const table = at > 0 ? (path.includes('/jobs/') ? 'job_queue' : tableOf(household, words[at - 1]!)) : undefined
-  return household.ids.get(table ?? 'tickets')?.[0] ?? randomUUID()
+  const table = at > 0 ? tableOfPath(path, words[at - 1]!, household) : undefined
+  return household.ids.get(table ?? 'tickets') ?? []
+}
+
+function tableOfPath(path: string, word: string, household: Household): string | undefined {
+  if (path.includes('/jobs/')) return 'job_queue'
+  return path.startsWith('/api/v1/suggestions/') ? 'ai_suggestions' : tableOf(household, word)
 }
 
 /** Ids come from these households, the ones of a fitting kind more often. */
