@@ -129,13 +129,12 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   ],
   'POST /api/v1/jobs/batch': [
     {
-      summary: 'Two jobs, and one when both have ended',
+      summary: 'Two jobs at once',
       value: {
         jobs: [
           { job_type: 'PROBE', payload: { sleep_ms: 10 } },
           { job_type: 'PROBE', payload: { sleep_ms: 20 } },
         ],
-        then: { job_type: 'PROBE', payload: {} },
       },
     },
   ],

@@ -16,6 +16,7 @@ const app = await testServer(database)
 const document = await readDocument(app)
 const routes = routesOf(document)
 const household = await furnish(database, app, document, routes, 'ours')
+await database.owner('update webhook_endpoints set is_active = true, disabled_at = null, disabled_reason = null')
 const operator = await actorOf(database, 'operator', null)
 await database.owner(
   "insert into schedules (name, job_type, cron, payload, per_organization, last_slot) values ('cleanup', 'CLEANUP', '0 0 * * *', '{}', false, now())",

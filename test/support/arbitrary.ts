@@ -67,7 +67,7 @@ function ofType(type: string, schema: Schema, name: string, context: Context): A
     case 'string':
       return strings(schema, name, context.material)
     case 'integer':
-      return /_id$/.test(name) ? context.material.id(name) : numbers(schema)
+      return name.endsWith('_id') ? context.material.id(name) : numbers(schema)
     case 'number':
       return fc.oneof(numbers(schema), fc.double({ min: low(schema), max: Math.min(schema.maximum ?? 1e6, 1e6), noNaN: true, noDefaultInfinity: true }))
     case 'boolean':
