@@ -5,8 +5,11 @@ import { existsSync } from 'node:fs'
 import { chmod, cp, lstat, mkdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-/** Where a database account cannot reach the program's own folder (a clone below /root, say), root keeps copies here. */
-const SHARED_FOLDER = '/var/lib/atum-desk'
+/**
+ * Where a database account cannot reach the program's own folder (a clone below /root, say), root keeps copies here. Not
+ * in /var/lib/atum-desk, which is that of the installed services: they alone may enter it, and it goes when they go.
+ */
+const SHARED_FOLDER = '/var/lib/atum-desk-embedded'
 
 /** The account that PostgreSQL's programs run under; empty for the one that started this program. */
 export interface Account {
