@@ -2,6 +2,7 @@ import { TextClassifier } from './classifier.ts'
 import type { Example } from './learning.ts'
 import { auroc, quantile, scoreAnswers } from './measures.ts'
 import type { Answer } from './measures.ts'
+import { learnMood, moodOf } from './mood.ts'
 import { sentimentOf } from './sentiment.ts'
 
 /** What `ai evaluate` prints. */
@@ -42,9 +43,17 @@ export async function evaluateClassifier({ train, test, labelNames, outOfScope }
 
 /** Without `train`: what a new organisation gets. With it: what its labels teach. */
 export async function evaluateSentiment({ train, test }: { train: readonly Example[] | null; test: readonly Example[] }): Promise<Evaluation> {
-  if (train) return evaluateClassifier({ train, test, labelNames: false })
+  if (train) return evaluateMood(train, test)
   const answered = answer(test, sentimentOf)
   return { train_rows: 0, test_rows: test.length, classes: 3, ...answered, ...cost(0, answered) }
+}
+
+async function evaluateMood(train: readonly Example[], test: readonly Example[]): Promise<Evaluation> {
+  const started = performance.now()
+  const learned = await learnMood(train)
+  const trainSeconds = (performance.now() - started) / 1_000
+  const answered = answer(test, (text) => moodOf(learned, text))
+  return { train_rows: train.length, test_rows: test.length, classes: learned.labels.length, ...answered, ...cost(trainSeconds, answered) }
 }
 
 interface Answered extends ReturnType<typeof scoreAnswers> {

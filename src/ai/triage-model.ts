@@ -1,19 +1,24 @@
 import { createHash } from 'node:crypto'
+import { activeModels, activeWeights } from '#db/ai-models.ts'
+import type { ActiveModel } from '#db/ai-models.ts'
 import { activeServices, labelFreshness, labelledTickets } from '#db/job-inputs.ts'
 import type { Freshness, LabelledTicket } from '#db/job-inputs.ts'
 import { TextClassifier } from './classifier.ts'
-import type { Example } from './learning.ts'
+import { decodeModel } from './model-file.ts'
 import { Neighbours } from './neighbours.ts'
 import { OrganizationCache } from './organization-cache.ts'
 import type { Reader } from './reader.ts'
+import { examplesOf, MAX_TRAINING_ROWS, textOf } from './training-examples.ts'
 
-/** The newest labelled tickets that a model learns from: beyond these accuracy grows slowly and time does not. */
-const MAX_TRAINING_ROWS = 2_000
+export { textOf } from './training-examples.ts'
+
+/** The newest labelled tickets that are kept at hand for likeness, and that a model learns from where none is stored yet. */
+const MAX_ROWS_AT_HAND = 2_000
 /** A model is learned again when the labelled tickets have grown by this share, or by this many in a young organisation. */
 const GROWTH_SHARE = 0.1
 const GROWTH_ROWS = 5
-/** Fewer chosen priorities than this say nothing about the next one. */
-const MIN_PRIORITY_ROWS = 20
+/** A training is due when so many more tickets have a label than the stored model learned from: this many, or this share. */
+const [TRAINING_ROWS, TRAINING_SHARE] = [50, 0.2]
 
 /** From this many tickets on their likeness is measured, on a sample of them. */
 const MIN_SIMILAR_ROWS = 30
@@ -31,6 +36,8 @@ export interface TriageModel {
   neighbours: Neighbours<LabelledTicket>
   /** How like its nearest a ticket of this organisation is, all but the oddest; null where too few tell. */
   leastSimilarity: number | null
+  /** So many labels have come that TRAIN_MODEL should learn from them. */
+  isTrainingDue: boolean
 }
 
 const cache = new OrganizationCache<TriageModel>()
@@ -40,35 +47,47 @@ const cache = new OrganizationCache<TriageModel>()
  * Not bound to one job's signal: others wait for the same model.
  */
 export async function triageModel(organizationId: string, reader: Reader): Promise<TriageModel> {
-  const fresh = await reader.read((db) => labelFreshness(db, MAX_TRAINING_ROWS))
+  const [labels, active] = await reader.read(async (db) => [await labelFreshness(db, MAX_TRAINING_ROWS), await activeModels(db)] as const)
+  const fresh = { ...labels, active: active.map(({ field, version }) => `${field} ${version}`).join(' ') }
   return cache.get(
     organizationId,
     JSON.stringify(fresh),
-    () => learnTriageModel(reader),
-    (kept) => serves(JSON.parse(kept) as Freshness, fresh),
+    () => loadTriageModel(reader, active, labels.rows),
+    (kept) => serves(JSON.parse(kept) as typeof fresh, fresh),
   )
 }
 
-/** Learns from what the database holds now. */
-export async function learnTriageModel(reader: Reader): Promise<TriageModel> {
-  const [tickets, services] = await reader.read(async (db) => [await labelledTickets(db, MAX_TRAINING_ROWS), await activeServices(db)])
-  const seeds = services.map(({ name, description }): Example => ({ text: `${name}\n${description}`, label: name, seed: true }))
-  const categories = [...seeds, ...tickets.map((ticket): Example => ({ text: textOf(ticket), label: ticket.service }))]
-  const priorities = tickets.flatMap((ticket): Example[] => (ticket.priority ? [{ text: textOf(ticket), label: ticket.priority }] : []))
+/** The stored models where they know all of the organisation's services; where not, what its newest tickets teach now. */
+async function loadTriageModel(reader: Reader, active: readonly ActiveModel[], labelled: number): Promise<TriageModel> {
+  const [tickets, services] = await reader.read(async (db) => [await labelledTickets(db, MAX_ROWS_AT_HAND), await activeServices(db)])
+  const stored = await storedClassifiers(reader, active)
+  const knowsAll = services.every(({ name }) => stored.category?.labels.includes(name))
+  const examples = examplesOf(tickets, services)
   const neighbours = await Neighbours.learn(tickets, textOf)
   return {
-    id: `${KIND}@${fingerprint(tickets, services)}`,
+    id: `${KIND}@${fingerprint(tickets, services, active)}`,
     rows: tickets.length,
-    category: services.length > 1 ? await TextClassifier.learn(categories) : null,
-    priority: priorities.length >= MIN_PRIORITY_ROWS && differ(priorities) ? await TextClassifier.learn(priorities) : null,
+    category: examples.category && (knowsAll && stored.category ? stored.category : await TextClassifier.learn(examples.category)),
+    priority: stored.priority ?? (examples.priority && (await TextClassifier.learn(examples.priority))),
     neighbours,
     leastSimilarity: leastSimilarity(tickets, neighbours),
+    isTrainingDue: isTrainingDue(labelled, active),
   }
 }
 
-/** The text of a ticket as the models read it. */
-export function textOf({ subject, description }: { subject: string; description: string }): string {
-  return `${subject}\n${description}`
+async function storedClassifiers(reader: Reader, active: readonly ActiveModel[]): Promise<Record<'category' | 'priority', TextClassifier | null>> {
+  const load = async (field: 'category' | 'priority'): Promise<TextClassifier | null> => {
+    if (!active.some((model) => model.field === field)) return null
+    const weights = await reader.read((db) => activeWeights(db, field))
+    const data = weights && decodeModel(weights)
+    return data && new TextClassifier(data)
+  }
+  return { category: await load('category'), priority: await load('priority') }
+}
+
+function isTrainingDue(labelled: number, active: readonly ActiveModel[]): boolean {
+  const learned = active.find(({ field }) => field === 'category')?.trained_rows ?? 0
+  return labelled - learned >= Math.max(TRAINING_ROWS, learned * TRAINING_SHARE) && learned < MAX_TRAINING_ROWS
 }
 
 /** Below this a ticket is unlike all others: one in twenty of the organisation's own is, and three of four of another trade's. */
@@ -82,19 +101,15 @@ function leastSimilarity(tickets: readonly LabelledTicket[], neighbours: Neighbo
   return nearest[Math.floor(nearest.length * ODD_SHARE)]!
 }
 
-function serves(kept: Freshness, now: Freshness): boolean {
-  return kept.key === now.key && Math.abs(now.rows - kept.rows) < Math.max(GROWTH_ROWS, kept.rows * GROWTH_SHARE)
-}
-
-function differ(examples: readonly Example[]): boolean {
-  return examples.some(({ label }) => label !== examples[0]!.label)
+function serves(kept: Freshness & { active: string }, now: Freshness & { active: string }): boolean {
+  return kept.key === now.key && kept.active === now.active && Math.abs(now.rows - kept.rows) < Math.max(GROWTH_ROWS, kept.rows * GROWTH_SHARE)
 }
 
 /** The same rows with the same labels give the same id, in every process. */
-function fingerprint(tickets: readonly LabelledTicket[], services: readonly unknown[]): string {
+function fingerprint(tickets: readonly LabelledTicket[], services: readonly unknown[], active: readonly ActiveModel[]): string {
   const facts = tickets.map(({ id, subject, description, service, priority }) => [id, subject, description, service, priority])
   return createHash('sha256')
-    .update(JSON.stringify([services, facts]))
+    .update(JSON.stringify([services, facts, active.map(({ field, model_id }) => [field, model_id])]))
     .digest('hex')
     .slice(0, 12)
 }

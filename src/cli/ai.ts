@@ -1,10 +1,8 @@
 import { Command, Option } from 'commander'
-import type { Example } from '#ai/learning.ts'
+import { modelsCommand, trainCommand } from './ai-models.ts'
 import { Refusal } from './failure.ts'
+import { labelledRows, onlySentiments, textRows } from './labelled-file.ts'
 import { examples, figures, print } from './output.ts'
-import { csvRecords } from './table-files.ts'
-
-const SENTIMENTS = ['positive', 'neutral', 'negative']
 
 interface EvaluateOptions {
   task: 'classify' | 'sentiment'
@@ -28,7 +26,8 @@ export function aiCommand(): Command {
     .option('--json', 'print the figures as JSON')
     .addHelpText('after', examples('ai evaluate --train train.csv --test test.csv --label-names', 'ai evaluate --task sentiment --test posts.csv.gz --json'))
     .action(evaluate)
-  return command.addHelpText('after', examples('ai evaluate --train train.csv --test test.csv'))
+  command.addCommand(trainCommand()).addCommand(modelsCommand())
+  return command.addHelpText('after', examples('ai evaluate --train train.csv --test test.csv', 'ai train --organization example'))
 }
 
 async function evaluate({ task, json, ...options }: EvaluateOptions): Promise<void> {
@@ -37,37 +36,14 @@ async function evaluate({ task, json, ...options }: EvaluateOptions): Promise<vo
   const train = options.train === undefined ? null : await labelledRows(options.train)
   const test = await labelledRows(options.test)
   if (task === 'sentiment') {
-    for (const [file, rows] of [[options.train, train ?? []] as const, [options.test, test] as const]) {
-      const foreign = rows.find(({ label }) => !SENTIMENTS.includes(label))
-      if (foreign) throw new Refusal(`${file} has the label "${foreign.label}"; sentiments are ${SENTIMENTS.join(', ')}.`)
-    }
+    if (train) onlySentiments(options.train!, train)
+    onlySentiments(options.test, test)
   }
   if (train && new Set(train.map(({ label }) => label)).size < 2) throw new Refusal(`${options.train} has one label alone: there is nothing to tell apart.`)
-  const outOfScope = options.outOfScope === undefined ? undefined : await texts(options.outOfScope)
+  const outOfScope = options.outOfScope === undefined ? undefined : await textRows(options.outOfScope)
   const found =
     task === 'sentiment'
       ? await evaluateSentiment({ train, test })
       : await evaluateClassifier({ train: train!, test, labelNames: options.labelNames === true, outOfScope })
   print(json, found, () => figures(found))
-}
-
-async function labelledRows(file: string): Promise<Example[]> {
-  const rows: Example[] = []
-  for await (const { text, label } of csvRecords(file)) {
-    if (text === undefined || label === undefined) throw new Refusal(`${file} needs the columns "text" and "label" in its first line.`)
-    if (label.trim() === '') throw new Refusal(`${file}, row ${rows.length + 1}: the label is empty.`)
-    rows.push({ text, label: label.trim() })
-  }
-  if (rows.length === 0) throw new Refusal(`${file} has no rows.`)
-  return rows
-}
-
-async function texts(file: string): Promise<{ text: string }[]> {
-  const rows: { text: string }[] = []
-  for await (const { text } of csvRecords(file)) {
-    if (text === undefined) throw new Refusal(`${file} needs the column "text" in its first line.`)
-    rows.push({ text })
-  }
-  if (rows.length === 0) throw new Refusal(`${file} has no rows.`)
-  return rows
 }

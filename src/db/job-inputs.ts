@@ -46,6 +46,7 @@ const labelled = z.object({
   priority: z.enum(PRIORITIES).nullable(),
   tags: z.array(z.string()),
   assigned_to: z.string().nullable(),
+  created_at: z.date(),
 })
 export type LabelledTicket = z.infer<typeof labelled>
 
@@ -57,7 +58,8 @@ export async function labelledTickets(db: CommonQueryMethods, limit: number): Pr
   return db.any(sql.type(labelled)`
     select ticket.id, number, subject, left(ticket.description, 6000) as description, service.name as service,
            case when accepted_at is not null then priority end as priority, tags,
-           (select agent.id from users agent where agent.id = ticket.assigned_to and agent.is_active) as assigned_to
+           (select agent.id from users agent where agent.id = ticket.assigned_to and agent.is_active) as assigned_to,
+           ticket.created_at
       from tickets ticket join services service on service.id = ticket.service_id and service.is_active
      where ticket.organization_id = bound_organization() and service_id is not null and status <> 'cancelled'
      order by ticket.created_at desc, ticket.id desc limit ${limit}`)

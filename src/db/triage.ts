@@ -171,22 +171,3 @@ export async function noteOrders(db: CommonQueryMethods, ticketId: string, order
      where not exists (
        select from audit_log where organization_id = bound_organization() and entity_type = 'ticket' and entity_id = ${ticketId}::text and action = 'ticket.orders_found')`)
 }
-
-/** Notes a training: what was learned from and how it did. The same model twice is one row. */
-export async function insertModel(
-  db: CommonQueryMethods,
-  model: {
-    field: 'category' | 'priority'
-    model_id: string
-    trained_rows: number
-    labels: number
-    measured: { rows: number; accuracy: number; ece: number } | null
-  },
-): Promise<void> {
-  const { measured } = model
-  await db.query(sql.typeAlias('void')`
-    insert into ai_models (organization_id, field, model_id, trained_rows, labels, measured_rows, accuracy, calibration_error)
-    values (bound_organization(), ${model.field}, ${model.model_id}, ${model.trained_rows}, ${model.labels},
-            ${measured?.rows ?? null}, ${measured?.accuracy ?? null}, ${measured?.ece ?? null})
-    on conflict (organization_id, field, model_id) do nothing`)
-}

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ordersIn } from '#ai/instructions.ts'
-import { SENTIMENT_MODEL, sentimentOf } from '#ai/sentiment.ts'
+import { readMood } from '#ai/mood-model.ts'
 import { textOf } from '#ai/triage-model.ts'
 import { enqueueJobs } from '#db/job-enqueue.ts'
 import { notePredictionApplied, recordPrediction } from '#db/predictions.ts'
@@ -32,7 +32,7 @@ export const sentimentAnalysis: JobType<TicketPayload> = {
     if (!settings.ai_triage_enabled && !settings.auto_escalate_negative_sentiment) {
       return { kind: 'succeed', result: { skipped: 'the organisation has turned triage and escalation off' } }
     }
-    const { label, score, confidence, words } = sentimentOf(textOf(ticket))
+    const { label, score, confidence, words, model_id } = await readMood(organizationOf(job), job, textOf(ticket))
     const threshold = settings.auto_escalate_threshold
     // A text that gives orders raises nothing on its own: a person looks at it first.
     const isTrusted = ordersIn(textOf(ticket)).length === 0
@@ -42,10 +42,10 @@ export const sentimentAnalysis: JobType<TicketPayload> = {
       kind: 'succeed',
       result: { label, score, confidence, escalation_wanted: escalates },
       writes: async (tx) => {
-        const explanation = { sentiment: { words: strongest, model_id: SENTIMENT_MODEL } }
+        const explanation = { sentiment: { words: strongest, model_id } }
         await holdTicket(tx, ticket.id)
-        await upsertSentiment(tx, { ticket_id: ticket.id, label, score, confidence, explanation, model_id: SENTIMENT_MODEL })
-        if (escalates) await escalate(tx, organizationOf(job), ticket, { score, confidence, threshold, job_id: job.id }, explanation)
+        await upsertSentiment(tx, { ticket_id: ticket.id, label, score, confidence, explanation, model_id })
+        if (escalates) await escalate(tx, organizationOf(job), ticket, { score, confidence, threshold, job_id: job.id }, { explanation, model_id })
         metrics.aiConfidence.observe({ field: 'sentiment' }, confidence)
       },
     }
@@ -58,7 +58,7 @@ async function escalate(
   organizationId: string,
   ticket: TicketText,
   why: Parameters<typeof escalateForSentiment>[2],
-  explanation: unknown,
+  { explanation, model_id }: { explanation: unknown; model_id: string },
 ): Promise<void> {
   const step = await escalateForSentiment(tx, ticket.id, why)
   if (!step) return
@@ -71,8 +71,8 @@ async function escalate(
     threshold: why.threshold,
     is_offered: true,
     explanation,
-    model_id: SENTIMENT_MODEL,
-    inputs_hash: createHash('sha256').update(SENTIMENT_MODEL).update('\0').update(textOf(ticket)).digest(),
+    model_id,
+    inputs_hash: createHash('sha256').update(model_id).update('\0').update(textOf(ticket)).digest(),
   })
   if (id !== null) await notePredictionApplied(tx, id, step.from_priority)
   // Another priority has other terms.

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { learnTriageModel } from '#ai/triage-model.ts'
+import { trainClassifiers } from '#ai/training.ts'
+import { insertModel } from '#db/ai-models.ts'
 import { insertSlaModel } from '#db/sla-risk.ts'
-import { insertModel } from '#db/triage.ts'
 import { trainRisk } from '#sla/risk-training.ts'
 import type { RiskTraining } from '#sla/risk-training.ts'
 import type { JobType } from './job-type.ts'
@@ -19,16 +19,13 @@ export const trainModel: JobType<z.infer<typeof payload>> = {
   backoff: TICKET_BACKOFF,
   belongs_to: 'organization',
   async run(job) {
-    const model = await learnTriageModel(job)
+    const trained = await trainClassifiers(job, job.signal)
     job.signal.throwIfAborted()
+    job.progress(0.7, 'the texts are learned')
     const sla = await trainRisk(job, job.signal)
-    const trained = (['category', 'priority'] as const).flatMap((field) => {
-      const classifier = model[field]
-      return classifier ? [{ field, model_id: model.id, trained_rows: model.rows, labels: classifier.labels.length, measured: classifier.measured }] : []
-    })
     return {
       kind: 'succeed',
-      result: { model_id: model.id, trained_rows: model.rows, fields: trained.map(({ field, measured }) => ({ field, measured })), sla_risk: slaResult(sla) },
+      result: { fields: trained.map(({ weights: _weights, ...one }) => one), sla_risk: slaResult(sla) },
       writes: async (tx) => {
         for (const one of trained) await insertModel(tx, one)
         if (sla.model) await insertSlaModel(tx, { model: sla.model, measured: sla.model.measured, cases: sla.model.cases, is_active: sla.serves })

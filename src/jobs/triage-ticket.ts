@@ -9,15 +9,21 @@ import { TRIAGE_FIELDS } from '#db/ai-labels.ts'
 import type { FieldValue, TriageField } from '#db/ai-labels.ts'
 import type { Priority } from '#db/job-inputs.ts'
 import { readOwnValues } from '#db/own-values.ts'
+import { enqueueJobs } from '#db/job-enqueue.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { notePredictionApplied, recordPrediction } from '#db/predictions.ts'
 import { readSettings } from '#db/settings.ts'
 import { applyTriage, holdTicket, noteOrders, upsertTriage } from '#db/triage.ts'
 import type { Chosen, FieldsBefore, TriageFinding } from '#db/triage.ts'
 import { metrics } from '#metrics.ts'
+import { newJob } from './job-type.ts'
 import type { JobType } from './job-type.ts'
 import { organizationOf, TICKET_BACKOFF, ticketOf, ticketPayload } from './ticket-job.ts'
 import type { TicketPayload } from './ticket-job.ts'
+import { trainModel } from './train-model.ts'
+
+/** One training of an organisation waits or runs at a time. */
+const TRAINING = 'labels'
 
 /** Suggests category, priority, tags and assignee from what the organisation's own tickets and agents have taught. */
 export const triageTicket: JobType<TicketPayload> = {
@@ -52,6 +58,7 @@ export const triageTicket: JobType<TicketPayload> = {
         const chosen = await holdTicket(tx, ticket.id)
         await upsertTriage(tx, row)
         await record(tx, found, chosen ? fields.map((field) => unlessChosen(field, chosen)) : fields)
+        if (model.isTrainingDue) await enqueueJobs(tx, [newJob(trainModel, organizationId, {}, { unique_key: TRAINING })])
         if (orders.length > 0) await noteOrders(tx, ticket.id, orders)
         for (const { field, confidence } of fields) if (confidence !== null) metrics.aiConfidence.observe({ field }, confidence)
       },

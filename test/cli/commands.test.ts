@@ -20,9 +20,9 @@ async function json<T = Record<string, unknown>>(...args: string[]): Promise<T> 
 
 test('every command explains itself with examples, and has --json', async () => {
   const program = createProgram()
-  const all = program.commands.flatMap((command) =>
-    command.commands.length > 0 ? command.commands.map((child) => [command.name(), child.name()]) : [[command.name()]],
-  )
+  const leaves = ({ commands }: Pick<typeof program, 'commands'>): string[][] =>
+    commands.flatMap((command) => (command.commands.length > 0 ? leaves(command) : [[]]).map((rest) => [command.name(), ...rest]))
+  const all = leaves(program)
   const [up, ...others] = all
   const asked = await run([...up!, '--help'])
   assert.equal(asked.code, 0)
