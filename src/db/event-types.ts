@@ -6,18 +6,31 @@ const NAMED: Readonly<Record<string, string>> = {
   'ticket.status': 'ticket.status_changed',
   'ticket.customer_replied': 'ticket.status_changed',
   'ticket.auto_escalate': 'ticket.escalated',
+  'ticket.sla_policy': 'ticket.updated',
+  'ticket.sla_raise_priority': 'sla.escalated',
 }
 
 /** Things whose name in the audit is longer than followers need. */
 const THINGS: Readonly<Record<string, string>> = { kb_article: 'article', kb_category: 'category' }
 
-const IRREGULAR: Readonly<Record<string, string>> = { cancel: 'cancelled', reset: 'reset', run: 'run', send: 'sent', set: 'set', submit: 'submitted' }
+const IRREGULAR: Readonly<Record<string, string>> = {
+  cancel: 'cancelled',
+  feedback: 'feedback',
+  found: 'found',
+  reset: 'reset',
+  run: 'run',
+  send: 'sent',
+  set: 'set',
+  submit: 'submitted',
+}
 
 /** The type of the event that an audited action is: `ticket.create` is `ticket.created`, `kb_article.publish` is `article.published`. */
 export function eventTypeOf(action: string): string {
   const named = NAMED[action]
   if (named) return named
   const [thing = '', verb = ''] = action.split('.', 2)
+  // A step of a ticket's clock: `ticket.sla_warn` is `sla.warned`.
+  if (thing === 'ticket' && verb.startsWith('sla_')) return `sla.${participle(verb.slice('sla_'.length))}`
   return `${THINGS[thing] ?? thing}.${participle(verb)}`
 }
 

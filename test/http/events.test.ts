@@ -178,6 +178,8 @@ test('the types of events are those of the audit, as they happened', () => {
     ['triage.store', 'triage.stored'],
     ['kb_article.publish', 'article.published'],
     ['sla.breach', 'sla.breached'],
+    ['ticket.sla_warn', 'sla.warned'],
+    ['ticket.orders_found', 'ticket.orders_found'],
     ['job.bulk_cancel', 'job.bulk_cancelled'],
     ['ticket.apply', 'ticket.applied'],
   ] as const) {

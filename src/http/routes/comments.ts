@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { LIMITS } from '#config.ts'
-import { commentRow, insertComment, listComments } from '#db/comments.ts'
+import { commentRow, listComments } from '#db/comments.ts'
 import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { findTicket, lockTicket } from '#db/tickets.ts'
 import type { TicketRow } from '#db/tickets.ts'
+import { writeComment } from '../comment-writing.ts'
 import { once, sendCreated } from '../idempotency.ts'
-import { note } from '../note.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { reindexSolved } from '../reindex.ts'
@@ -44,9 +44,7 @@ export const commentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
         return once(tx, request, tenant, async () => {
           // Before the comment, which locks a part of the ticket's row: two who take that part first would wait for each other.
           if (!isStaff(tenant)) queues = await hearCustomer(tx, { ...tenant, request_id: request.id }, id)
-          const comment = await insertComment(tx, { ...request.body, ticket_id: id, author_id: tenant.user_id })
-          const details = { ticket_id: id, is_internal: comment.is_internal, is_ai_generated: comment.is_ai_generated }
-          await note(tx, request, { action: 'comment.create', entity_type: 'comment', entity_id: comment.id, details })
+          const comment = await writeComment(tx, request, { ...request.body, ticket_id: id, author_id: tenant.user_id })
           queues = [...queues, ...(await rule(tx, { ...tenant, request_id: request.id }, id))]
           if (!comment.is_internal) queues = [...queues, ...(await hearWords(tx, tenant.organization_id, ticket))]
           return comment

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { LIMITS } from '#config.ts'
 import { editDistance } from '#ai/edit-distance.ts'
-import { commentRow, insertComment } from '#db/comments.ts'
+import { commentRow } from '#db/comments.ts'
 import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { decidePrediction } from '#db/predictions.ts'
@@ -12,6 +12,7 @@ import { suggestionRow } from '#db/ticket-ai.ts'
 import { findTicket } from '#db/tickets.ts'
 import { decisionsOn, nextSuggestion } from '#machines/suggestion-step.ts'
 import { metrics } from '#metrics.ts'
+import { writeComment } from '../comment-writing.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import type { Answer } from '../idempotency.ts'
 import { note } from '../note.ts'
@@ -55,7 +56,7 @@ export const suggestionRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
       const edit_distance = sent === null ? null : editDistance(draft.content, sent)
       const comment =
         sent !== null && post_comment
-          ? await insertComment(tx, { ticket_id: draft.ticket_id, author_id: tenant.user_id, content: sent, is_internal: false })
+          ? await writeComment(tx, request, { ticket_id: draft.ticket_id, author_id: tenant.user_id, content: sent, is_internal: false })
           : null
       const row = await decideSuggestion(tx, id, { state, decided_by: tenant.user_id, final_content: sent, edit_distance, comment_id: comment?.id ?? null })
       if (draft.prediction_id) await decidePrediction(tx, draft.prediction_id, { state, decided_by: tenant.user_id, via: 'suggestion', edit_distance })
