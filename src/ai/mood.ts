@@ -9,7 +9,7 @@ const STRONGEST_WORD = 5
 
 /**
  * A text as a model of sentiment reads it: what the classifier's words leave out (smileys, marks, what is negated) and what
- * the lexicon says are words too. On held-out posts the lexicon alone has a macro-F1 of .79, the words alone .80, both .85.
+ * the lexicon says are words too. On held-out posts the lexicon alone has a macro-F1 of .80, the words alone .80, both .83.
  */
 export function moodText(text: string): string {
   const marked = text

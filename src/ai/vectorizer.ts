@@ -3,8 +3,8 @@ import type { TermCounts } from './features.ts'
 import { Growing } from './sparse.ts'
 import type { SparseRows, SparseVector } from './sparse.ts'
 
-/** Up to this many texts every term is a column; above, those that two texts share: a tenth of the columns, the same figures. */
-const SMALL = 5_000
+/** Up to this many texts every term is a column; above, those that two texts share: half of the columns, for a third of a point. */
+const SMALL = 50_000
 /** Length of the block of words and of the block of character n-grams, so that the many n-grams do not drown the words. */
 const WORDS_LENGTH = 0.8
 const CHARS_LENGTH = 0.6
