@@ -33,7 +33,7 @@ const { email, storageKey } = await fill(desk)
 
 /** A desk with a bit of everything: text that is hard to write down, jobs in every kind of state, a file, old days of the log. */
 async function fill(database: TestDatabase): Promise<{ email: string; storageKey: string }> {
-  const app = await testServer(database)
+  const app = await buildServer({ config: readConfig({}), database, secret: SECRET, log: createLogger('silent', 'test') })
   const organization = await createOrganization(database)
   const admin = await clientOf(app, database, 'admin', organization)
   for (const subject of ['Tab\tand newline\n in it', 'Back\\slash \\N \\.', 'Ünïcödé 🖨️ "quoted", \'twice\'']) {
@@ -43,6 +43,8 @@ async function fill(database: TestDatabase): Promise<{ email: string; storageKey
   const { body } = await admin.get('/tickets')
   const ticket = (body as { items: { id: string }[] }).items[0]!.id
   await admin.post(`/tickets/${ticket}/comments`, { body: 'Have you tried turning it off and on again?' })
+  // It writes in the background as well; what is compared later must stand still.
+  await app.close()
   await enqueueProbes(database, 20, { marker: 'kept' })
   await enqueueProbes(database, 3, { permanent: true, fail_times: 1 })
   const worker = await testWorker(database)
@@ -195,6 +197,7 @@ test(
     try {
       const admin = await clientOf(app, database, 'admin', await createOrganization(database))
       await admin.post('/tickets', { subject: 'The printer is on fire', description: 'It burns.' })
+      await app.close()
       const { code, stdout, stderr } = await run(['backup', at('dumped'), '--json'], { DATABASE_URL: url, ATUM_DATA_DIR })
       assert.equal(code, 0, stderr)
       assert.equal((JSON.parse(stdout) as { method: string }).method, 'pg_dump')
