@@ -2,8 +2,7 @@
 // Starts the program on a Node that can run it: this one, or the one that npm installed beside it. Plain JavaScript that
 // an old Node reads as well.
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import * as nodeModule from 'node:module'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const NEEDED_NODE = 26
@@ -12,7 +11,7 @@ const main = new URL('src/main.ts', home)
 
 if (Number(process.versions.node.split('.')[0]) < NEEDED_NODE) runOnInstalledNode()
 else {
-  if (fileURLToPath(home).split(/[\\/]/).includes('node_modules')) readOwnTypeScript()
+  await import('./own-typescript.mjs')
   const { main: run } = await import(main.href)
   await run(process.argv.slice(2))
 }
@@ -43,20 +42,5 @@ function runOnInstalledNode() {
     for (const name of signals) process.removeAllListeners(name)
     if (signal) process.kill(process.pid, signal)
     else process.exit(code ?? 1)
-  })
-}
-
-/** Node strips no types below node_modules. Installed there, this package reads its own files itself, and no other's. */
-function readOwnTypeScript() {
-  const sources = new URL('src/', home).href
-  const { emitWarning } = process
-  process.emitWarning = () => {}
-  nodeModule.stripTypeScriptTypes('')
-  process.emitWarning = emitWarning
-  nodeModule.registerHooks({
-    load(url, context, nextLoad) {
-      if (!url.startsWith(sources) || !url.endsWith('.ts')) return nextLoad(url, context)
-      return { format: 'module', shortCircuit: true, source: nodeModule.stripTypeScriptTypes(readFileSync(new URL(url), 'utf8')) }
-    },
   })
 }

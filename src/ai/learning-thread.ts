@@ -1,6 +1,7 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { learnClassifier } from './learning.ts'
 import type { ClassifierData, Example } from './learning.ts'
+import { THREAD_OPTIONS } from '#thread-options.ts'
 
 /** One learns at a time, so that a burst of organisations takes one processor and one model's memory. */
 let before: Promise<unknown> = Promise.resolve()
@@ -20,7 +21,7 @@ export async function learnInThread(examples: readonly Example[], signal?: Abort
 }
 
 async function run(examples: readonly Example[], signal?: AbortSignal): Promise<ClassifierData> {
-  const thread = new Worker(new URL(import.meta.url), { workerData: examples })
+  const thread = new Worker(new URL(import.meta.url), { workerData: examples, ...THREAD_OPTIONS })
   const end = (): void => void thread.terminate()
   signal?.addEventListener('abort', end, { once: true })
   try {

@@ -1,3 +1,4 @@
+import { THREAD_OPTIONS } from '#thread-options.ts'
 import { Worker } from 'node:worker_threads'
 import { Breather } from '#ai/breather.ts'
 import type { Reader } from '#ai/reader.ts'
@@ -48,7 +49,11 @@ function isWorthwhile({ measured }: RiskModel): boolean {
 
 function learnInThread(rows: readonly RiskRow[], signal: AbortSignal): Promise<RiskModel | null> {
   return new Promise((resolve, reject) => {
-    const thread = new Worker(new URL('./risk-worker.ts', import.meta.url), { workerData: rows, resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB } })
+    const thread = new Worker(new URL('./risk-worker.ts', import.meta.url), {
+      workerData: rows,
+      ...THREAD_OPTIONS,
+      resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
+    })
     const stop = (): void => {
       void thread.terminate()
       reject(signal.reason as Error)
