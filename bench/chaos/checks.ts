@@ -60,7 +60,9 @@ export async function findBreaches(
     job_log_violations: await count('select from job_log_violations'),
     attempts_above_bound: await count('select from job_events event join job_queue job on job.id = event.job_id where event.attempt > job.max_attempts'),
     stale_writes: await count(STALE_WRITES),
-    leftovers: await count('select job_id from job_unique union all select job_id from job_slots union all select job_id from job_dependencies'),
+    leftovers: await count(
+      'select job_id from job_unique union all select job_id from job_slots union all select job_id from job_dependencies union all select serial from job_leases',
+    ),
     limits_exceeded: Math.max(0, heldMax - LIMIT_MAX),
     callbacks_early: await count(CALLBACKS_EARLY, [batches.map(({ callback }) => callback), batches.map(({ jobs }) => JSON.stringify(jobs))]),
     rescues_too_late: rescues.longest_with_server_ms > rescueBoundMs ? 1 : 0,
@@ -69,12 +71,15 @@ export async function findBreaches(
 
 /** Of each job with a marker: its effects, its successes, and how often it could have one. */
 const EFFECTS = `
-  with job as (
-    select id,
-           (select count(*) from probe_effects where job_id = job.id) as effects,
-           (select count(*) from job_events where job_id = job.id and event = 'SUCCEED') as successes,
-           (select count(*) + 1 from job_events where job_id = job.id and event = 'REQUEUE') as cycles
-      from job_queue job where payload ? 'marker'
+  with log as (
+    select job_id, count(*) filter (where event = 'SUCCEED') as successes, count(*) filter (where event = 'REQUEUE') + 1 as cycles
+      from job_events group by job_id
+  ), effect as (
+    select job_id, count(*) as effects from probe_effects group by job_id
+  ), job as (
+    select job_queue.id, coalesce(effects, 0) as effects, coalesce(successes, 0) as successes, coalesce(cycles, 1) as cycles
+      from job_queue left join log on log.job_id = job_queue.id left join effect on effect.job_id = job_queue.id
+     where payload ? 'marker'
   )`
 
 /** The holder of a job is who claimed it last; nobody else has anything to say until it has left that holder's hands. */
@@ -87,11 +92,13 @@ const STALE_WRITES = `
   select from log where event in ('START', 'SUCCEED', 'FAIL', 'TIMEOUT', 'SNOOZE', 'RELEASE') and worker is distinct from holder`
 
 const CALLBACKS_EARLY = `
-  select from unnest($1::bigint[], $2::jsonb[]) as batch (callback, jobs)
+  with log as (
+    select job_id, min(at) filter (where event = 'CLAIM') as claimed_at, min(at) filter (where to_state in ('done', 'failed', 'cancelled')) as ended_at
+      from job_events group by job_id
+  )
+  select from unnest($1::bigint[], $2::jsonb[]) as batch (callback, jobs) join log callback on callback.job_id = batch.callback
    where exists (
-     select from jsonb_array_elements_text(batch.jobs) as member (id)
-      where (select min(at) from job_events where job_id = batch.callback and event = 'CLAIM')
-          < (select min(at) from job_events where job_id = member.id::bigint and to_state in ('done', 'failed', 'cancelled')))`
+     select from jsonb_array_elements_text(batch.jobs) as member (id) join log on log.job_id = member.id::bigint where callback.claimed_at < log.ended_at)`
 
 /** Measures each LOSE of a gone worker's job against the time from which the worker was silent. */
 export async function measureRescues(owner: Owner, silences: readonly Silence[], serverStarts: readonly number[]): Promise<Rescues> {

@@ -9,10 +9,7 @@ import type { Watched } from './watch.ts'
 const fileOf = (contestant: string): string => fileURLToPath(new URL(`../contestants/${contestant}.ts`, import.meta.url))
 
 function start(contestant: string, ...args: string[]): ChildProcess {
-  return fork(fileOf(contestant), args, {
-    ...(process.env['PROF'] ? { execArgv: ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] } : {}),
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  })
+  return fork(fileOf(contestant), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
 }
 
 /** The next thing that the process says. */

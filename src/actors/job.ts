@@ -23,6 +23,11 @@ const STACK_CHARS = 4_000
 const PROGRESS_MS = 500
 const PROGRESS_NOTE_CHARS = 200
 
+/** A move to which more may be added until it is entered. */
+interface Decision extends Move, JobTypeName {
+  transitions: Transition[]
+}
+
 /** The job moved on without this run: whatever it would write is refused. */
 class LeaseLost extends Error {
   override name = 'LeaseLost'
@@ -60,6 +65,8 @@ export class JobActor {
   /** Whether START is in the database: not known yet, yes, or no, and never will be. */
   #started: boolean | null = true
   #whenStarted: (() => void)[] = []
+  /** START, decided and not yet entered: what ends in the same turn goes with it. */
+  #opening: Decision | null = null
   #standing: JobStanding
   #version: number
   #progress: { share: number; note: string } | null = null
@@ -139,17 +146,26 @@ export class JobActor {
     }
   }
 
-  /** START with the next recording statement, a short job's together with its end; the handler begins at once. */
+  /** START with the next recording statement, a quick job's together with its end; the handler begins at once. */
   #start(): void {
-    const move = this.#decide({ type: 'START' })
-    this.#adopt(move)
+    this.#opening = this.#decide({ type: 'START' })
+    this.#adopt(this.#opening)
     this.#started = null
-    this.#recorder.enter(move, (recorded) => {
-      this.#started = recorded === true
-      this.#noteClaim(recorded)
-      if (!this.#started) this.interrupt('LEASE_LOST', 'the job had moved on before START was recorded')
-      for (const resolve of this.#whenStarted.splice(0)) resolve()
-    })
+    this.#recorder.open(this)
+  }
+
+  /** The handler has outlived the turn in which it began, or ended otherwise than most: START goes by itself. */
+  enterOpening(): void {
+    const move = this.#opening
+    this.#opening = null
+    if (move) this.#recorder.enter(move, (recorded) => this.#noteStart(recorded))
+  }
+
+  #noteStart(recorded: boolean | Error): void {
+    this.#started = recorded === true
+    this.#noteClaim(recorded)
+    if (!this.#started) this.interrupt('LEASE_LOST', 'the job had moved on before START was recorded')
+    for (const resolve of this.#whenStarted.splice(0)) resolve()
   }
 
   /** Resolves when it is known whether START is in the database. */
@@ -222,14 +238,27 @@ export class JobActor {
   }
 
   #succeed(result: unknown): void {
-    const move = this.#decide({ type: 'SUCCEED' }, result)
-    this.#recorder.enter(move, (settled) => {
-      if (settled instanceof Error) return void this.#leaveAfter(this.#fail(settled))
-      if (!settled) return this.#leave(new LeaseLost())
-      this.#adopt(move)
-      this.#countEnd()
-      this.#leave(null)
+    const opening = this.#opening
+    // A result may be one that PostgreSQL refuses: START must not go down with it.
+    if (!opening || result !== undefined) {
+      this.enterOpening()
+      const move = this.#decide({ type: 'SUCCEED' }, result)
+      return this.#recorder.enter(move, (settled) => this.#settleSuccess(move, settled))
+    }
+    this.#opening = null
+    opening.standing = this.#next(opening.standing, { type: 'SUCCEED' }, undefined, opening.transitions)
+    this.#recorder.enter(opening, (settled) => {
+      this.#noteStart(settled)
+      this.#settleSuccess(opening, settled)
     })
+  }
+
+  #settleSuccess(move: Decision, settled: boolean | Error): void {
+    if (settled instanceof Error) return void this.#leaveAfter(this.#fail(settled))
+    if (!settled) return this.#leave(new LeaseLost())
+    this.#adopt(move)
+    this.#countEnd()
+    this.#leave(null)
   }
 
   async #leaveAfter(ending: Promise<void>): Promise<void> {
@@ -290,6 +319,7 @@ export class JobActor {
   /** Decides, has it recorded, and stands where the machine says. @throws LeaseLost */
   async #step(event: JobEvent, details?: unknown): Promise<void> {
     const move = this.#decide(event, undefined, details)
+    this.enterOpening()
     const recorded = await this.#recorder.record(move)
     this.#noteClaim(recorded)
     if (!recorded) throw new LeaseLost()
@@ -319,7 +349,7 @@ export class JobActor {
   }
 
   /** What `event` makes of the job. A leased job's CLAIM goes with the first thing that is decided. */
-  #decide(event: JobEvent, result?: unknown, details?: unknown): Move & JobTypeName {
+  #decide(event: JobEvent, result?: unknown, details?: unknown): Decision {
     const { state } = this.#standing
     const isLeased = state === 'queued' || state === 'retried'
     const transitions: Transition[] = []

@@ -21,6 +21,11 @@ export interface JobTypeName {
   job_type: string
 }
 
+/** Whoever has something to enter when the turn of the event loop is over. */
+interface Opening {
+  enterOpening(): void
+}
+
 /** What became of a move: recorded, refused because the job had moved on, or what PostgreSQL says of this very move. */
 type Settled = boolean | Error
 
@@ -40,6 +45,7 @@ export class Recorder {
   #waiting = new Map<number, Entry[]>()
   /** Jobs of the statements under way; what they decide meanwhile waits for these to end. */
   readonly #inFlight = new Set<number>()
+  #openings: Opening[] = []
   #flushes = 0
   #isGathering = false
   #whenIdle: (() => void)[] = []
@@ -60,6 +66,12 @@ export class Recorder {
     })
   }
 
+  /** Has `enter` called before the next statement: what a job opens with can wait until the turn of the event loop is over. */
+  open(opening: Opening): void {
+    this.#openings.push(opening)
+    this.#gather()
+  }
+
   /** The same for who does not wait: `settle` is told when it is known. */
   enter(move: Move & JobTypeName, settle: Entry['settle']): void {
     const entries = this.#waiting.get(move.id)
@@ -74,7 +86,7 @@ export class Recorder {
   }
 
   get #isIdle(): boolean {
-    return this.#waiting.size === 0 && this.#flushes === 0
+    return this.#waiting.size === 0 && this.#openings.length === 0 && this.#flushes === 0
   }
 
   /** Lets everything that is decided in this turn of the event loop come along: a quick job's START and its end are one write. */
@@ -88,10 +100,13 @@ export class Recorder {
   }
 
   get #mayFlush(): boolean {
-    return this.#flushes === 0 || (this.#flushes < FLUSHES_MAX && this.#waiting.size >= SECOND_MIN)
+    return this.#flushes === 0 || (this.#flushes < FLUSHES_MAX && this.#waiting.size + this.#openings.length >= SECOND_MIN)
   }
 
   async #flush(): Promise<void> {
+    const openings = this.#openings
+    this.#openings = []
+    for (const opening of openings) opening.enterOpening()
     const batch = this.#nextBatch()
     if (batch.length === 0) return
     this.#flushes += 1
@@ -102,7 +117,7 @@ export class Recorder {
       this.#flushes -= 1
       for (const [first] of batch) this.#inFlight.delete(first!.move.id)
     }
-    if (this.#waiting.size > 0) this.#gather()
+    if (this.#waiting.size > 0 || this.#openings.length > 0) this.#gather()
     else if (this.#isIdle) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 

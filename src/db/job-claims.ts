@@ -125,8 +125,9 @@ export async function leaseJobs(db: CommonQueryMethods, claim: Claim & { serial:
     select ${claimedColumns} from claimed order by lane, run_after, id`)
 }
 
+// date_part, not extract: a double tells microseconds of our time apart, and costs a third of numeric arithmetic.
 const claimedColumns = sql.fragment`id, organization_id, job_type, version, attempt, max_attempts, last_error, payload, lane, state as was,
-  (extract(epoch from run_after) * 1000000)::int8 as due_us, extract(epoch from now() - run_after)::float4 * 1000 as wait_ms`
+  round(date_part('epoch', run_after) * 1000000)::int8 as due_us, (date_part('epoch', now() - run_after) * 1000)::float4 as wait_ms`
 
 /**
  * The places of due jobs, taken from their lanes. Two workers never receive the same job: the places are locked as they
