@@ -329,7 +329,9 @@ export class JobActor {
   /** SUCCEED together with the handler's own writes, in one transaction: both commit, or neither does. */
   async #succeedWith(writes: (tx: DatabaseTransactionConnection) => Promise<void>, result: unknown): Promise<void> {
     if (!(await this.#startIsRecorded())) throw new LeaseLost()
-    const move = this.#decide({ type: 'SUCCEED' }, result)
+    const decided = this.#decide({ type: 'SUCCEED' }, result)
+    // It happens when its transaction begins; from there, nothing is to be counted back.
+    const move = { ...decided, transitions: decided.transitions.map(({ decided_at: _, ...transition }) => transition) }
     for (let tries = 1; ; tries += 1) {
       try {
         await this.#transaction(async (tx) => {

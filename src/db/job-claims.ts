@@ -83,20 +83,21 @@ export interface Claim {
 
 /**
  * CLAIM, recorded at once: for jobs under a limit, whose slots must be counted with the claim. It takes due jobs of the
- * given lanes for a live worker, unless their queue is paused.
+ * given lanes for a live worker, unless their queue is paused. It happens now, not when its transaction began to wait for
+ * the limit's lock.
  */
 export async function claimJobs(db: CommonQueryMethods, claim: Claim): Promise<readonly ClaimedRow[]> {
   return db.any(sql.type(claimedRow)`
     with ${takenPlaces(claim)}, claimed as (
       update job_queue job
-         set status = 'claimed', version = version + 1, attempt = attempt + 1, locked_by = ${claim.worker}, locked_at = now(), updated_at = now()
+         set status = 'claimed', version = version + 1, attempt = attempt + 1, locked_by = ${claim.worker}, locked_at = statement_timestamp(), updated_at = now()
         from taken
        where job.id = taken.job_id and job.status = taken.state
       returning job.id, job.organization_id, job.job_type, job.version, job.attempt, job.max_attempts, job.last_error, job.payload,
                 taken.lane, taken.run_after, taken.state
     ), logged as (
-      insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id)
-      select id, version, 'CLAIM', state, 'claimed', attempt, ${claim.worker}, organization_id from claimed
+      insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id, at)
+      select id, version, 'CLAIM', state, 'claimed', attempt, ${claim.worker}, organization_id, statement_timestamp() from claimed
     )
     select ${claimedColumns} from claimed order by lane, run_after, id`)
 }
