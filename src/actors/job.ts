@@ -331,7 +331,7 @@ export class JobActor {
     if (!(await this.#startIsRecorded())) throw new LeaseLost()
     const decided = this.#decide({ type: 'SUCCEED' }, result)
     // It happens when its transaction begins; from there, nothing is to be counted back.
-    const move = { ...decided, transitions: decided.transitions.map(({ decided_at: _, ...transition }) => transition) }
+    const move = { ...decided, transitions: decided.transitions.map((transition) => ({ ...transition, decided_at: undefined })) }
     for (let tries = 1; ; tries += 1) {
       try {
         await this.#transaction(async (tx) => {

@@ -15,7 +15,7 @@ export interface Transition {
   worker: number | null
   details?: unknown
   /** When it was decided, on this process's monotonic clock, for a transition that is recorded later than that. */
-  decided_at?: number
+  decided_at?: number | undefined
 }
 
 /** The transitions of one job since `version`, and the standing in which they leave it. */
