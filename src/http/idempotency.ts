@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
 import { findAuditedAnswer } from '#db/audit.ts'
 import { findKeptAnswer, keepAnswer, lockIdempotencyKey } from '#db/idempotency.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
@@ -42,8 +43,16 @@ export async function once<Body>(
     return { replayed: true, body: known.body }
   }
   const body = await effect({ key, request_hash: hash.toString('hex'), status: 201 })
-  if (organization_id !== null) await keepAnswer(tx, { organization_id, user_id, key }, { request_hash: hash, status: 201, body: JSON.stringify(body) })
+  if (organization_id !== null)
+    await keepAnswer(tx, { organization_id, user_id, key }, { request_hash: hash, status: 201, body: JSON.stringify(shownOf(request, body)) })
   return { replayed: false, body }
+}
+
+/** What the answer's schema lets through: the kept answer must not say more than the first one did. */
+function shownOf(request: FastifyRequest, body: unknown): unknown {
+  const shape = (request.routeOptions.schema?.response as Record<string, z.ZodType> | undefined)?.['201']
+  const parsed = shape?.safeParse(body)
+  return parsed?.success ? parsed.data : body
 }
 
 async function findKept(

@@ -30,11 +30,13 @@ for (const route of routes.filter(({ method, operation }) => method === 'POST' &
     await database.owner('update webhook_endpoints set is_active = true, disabled_at = null, disabled_reason = null')
     await findIds(database, household)
     const id = idFor(route, household)
+    let last = ''
     const examples = EXAMPLES[route.rule]?.map(({ value }) => value) ?? []
     for (let seed = 0; seed < examples.length + SAMPLES_MAX; seed += 1) {
       const body = examples[seed] ?? sample(document, route, material, seed)
       const asked = { id, params: { name: 'cleanup' }, body, headers: { 'idempotency-key': randomUUID() } }
       const first = await ask(app, route, asked, actor.token)
+      last = `${first.statusCode} ${first.body.slice(0, 300)}`
       if (first.statusCode !== 201) continue
       await settle(database)
       const before = await digestOf(database, household.organization.id)
@@ -49,7 +51,7 @@ for (const route of routes.filter(({ method, operation }) => method === 'POST' &
       assert.deepEqual(await digestOf(database, household.organization.id), before, 'the key with another body does nothing')
       return
     }
-    assert.fail('no sample of a body was taken')
+    assert.fail(`no sample of a body was taken: ${last}`)
   })
 }
 
