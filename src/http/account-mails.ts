@@ -55,7 +55,7 @@ export function accountMails(config: Config): AccountMails {
         {
           subject: `Confirm your address for ${desk(to)}`,
           lines: [
-            'Somebody, hopefully you, asked for an account with this address. It is made when you open this page within a day:',
+            'Somebody, hopefully you, asked for an account with this address. It is made when you say yes on this page within a day:',
             '',
             link('verify-email'),
             '',

@@ -13,12 +13,30 @@ const LOG_PAGE = 200
 export class ApiError extends Error {
   override name = 'ApiError'
   readonly status: number
+  /** Each thing that is wrong: its field, then what is wrong with it. */
   readonly errors: readonly string[]
-  constructor(status: number, title: string, detail: string | undefined, errors: readonly string[]) {
+  /** What kind of problem it is, where the status does not say it. */
+  readonly type: string | undefined
+  readonly retryAfterSeconds: number | undefined
+  constructor(status: number, title: string, { detail, errors, type, retryAfterSeconds }: ProblemFacts) {
     super(detail ?? title)
     this.status = status
     this.errors = errors
+    this.type = type
+    this.retryAfterSeconds = retryAfterSeconds
   }
+
+  /** Whether the API complains of this field. */
+  isAbout(field: string): boolean {
+    return this.errors.some((line) => line.startsWith(`${field} `))
+  }
+}
+
+interface ProblemFacts {
+  detail: string | undefined
+  errors: readonly string[]
+  type: string | undefined
+  retryAfterSeconds: number | undefined
 }
 
 /** The API cannot be reached, or cannot serve at the moment. */
@@ -26,11 +44,24 @@ export class Unreachable extends Error {
   override name = 'Unreachable'
 }
 
-/** @param organization its slug, where the address has accounts in several */
-export async function signIn(email: string, password: string, organization: string): Promise<void> {
-  const body = { email, password, ...(organization ? { organization } : {}) }
+/** What somebody signs in with; an organisation's slug where the address has accounts in several, a code where there is a second factor. */
+export interface Credentials {
+  email: string
+  password: string
+  organization: string
+  otp: string
+}
+
+export async function signIn({ email, password, organization, otp }: Credentials): Promise<void> {
+  const body = { email, password, ...(organization ? { organization } : {}), ...(otp ? { otp } : {}) }
   keep(await send('POST', '/auth/login', { body, anonymous: true }))
 }
+
+const knock = <Answer>(path: string, body: object): Promise<Answer> => send('POST', `/auth/${path}`, { body, anonymous: true })
+export const forgotPassword = (email: string): Promise<unknown> => knock('forgot-password', { email })
+export const resetPassword = (token: string, password: string): Promise<void> => knock('reset-password', { token, password })
+export const verifyEmail = (token: string): Promise<{ email: string; organization: string }> => knock('verify-email', { token })
+export const resendVerification = (email: string): Promise<unknown> => knock('resend-verification', { email })
 
 /** Forgets the session here at once, and asks the server to forget it too. */
 export async function signOut(): Promise<void> {
@@ -173,7 +204,9 @@ async function problem(response: Response): Promise<ApiError> {
   const body = parse(text)
   const errors = Array.isArray(body['errors']) ? (body['errors'] as FieldError[]).map(({ path, message }) => [path, message].filter(Boolean).join(' ')) : []
   const word = (key: string) => (typeof body[key] === 'string' ? body[key] : undefined)
-  return new ApiError(response.status, word('title') ?? `The API answered ${response.status} ${response.statusText}`.trim(), word('detail'), errors)
+  const title = word('title') ?? `The API answered ${response.status} ${response.statusText}`.trim()
+  const retryAfterSeconds = Number(response.headers.get('retry-after')) || undefined
+  return new ApiError(response.status, title, { detail: word('detail'), errors, type: word('type'), retryAfterSeconds })
 }
 
 /** A proxy in front of the API may answer in HTML: then there are no words to show but the status. */

@@ -5,6 +5,7 @@ import { health, me } from './api.ts'
 import { Banner } from './banner.tsx'
 import { Desk } from './desk/desk.tsx'
 import { forgetDirectory } from './desk/people.ts'
+import { ForgotPassword } from './forgot-password.tsx'
 import { Header } from './header.tsx'
 import { HealthPage } from './health-page.tsx'
 import { JobPage } from './job-page.tsx'
@@ -14,10 +15,12 @@ import { Blank } from './marks.tsx'
 import { Overview } from './overview.tsx'
 import { usePolling } from './polling.ts'
 import { QueuesPage } from './queues-page.tsx'
+import { ResetPassword } from './reset-password.tsx'
 import { HOME, useRoute } from './route.ts'
 import { isSignedIn, onSessionChange } from './session.ts'
 import { SignIn } from './sign-in.tsx'
 import { SlaPage } from './sla-page.tsx'
+import { VerifyEmail } from './verify-email.tsx'
 import { WorkersPage } from './workers-page.tsx'
 
 const HEALTH_MS = 5_000
@@ -25,7 +28,17 @@ const ME_MS = 60_000
 
 export function App() {
   const signedIn = useSignedIn()
+  const { surface, path, query } = useRoute()
+  const Open = surface === 'console' ? OPEN_PAGES[path] : undefined
+  if (Open) return <Open token={query.get('token')} />
   return signedIn ? <Console /> : <SignIn />
+}
+
+/** Where the mails about an account lead, whoever is signed in. */
+const OPEN_PAGES: Record<string, (asked: { token: string | null }) => ComponentChildren> = {
+  'forgot-password': ForgotPassword,
+  'reset-password': ResetPassword,
+  'verify-email': VerifyEmail,
 }
 
 function Console() {

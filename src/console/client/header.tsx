@@ -1,9 +1,9 @@
+import { Brand } from './brand.tsx'
 import { signOut } from './api.ts'
 import { Nav } from './nav.tsx'
 import { useConnection } from './polling.ts'
 import { DESK, HOME } from './route.ts'
 import type { Health, Me } from './shapes.ts'
-import { Brand } from './sign-in.tsx'
 import { spoken } from './states.ts'
 
 /** Where one is, whether the service is well, who one is. */

@@ -43,6 +43,7 @@ export function withQuery(query: URLSearchParams, changes: Record<string, string
   return next.size ? `${location.pathname}?${next}` : location.pathname
 }
 
+export const FORGOT_PASSWORD = `${HOME}forgot-password`
 export const JOBS = `${HOME}jobs`
 export const jobAddress = (id: number | string): string => `${JOBS}/${id}`
 export const jobsAddress = (filter: Record<string, string>): string => `${JOBS}?${new URLSearchParams(filter)}`
