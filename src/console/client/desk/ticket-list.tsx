@@ -212,7 +212,7 @@ function TicketRow({ ticket, directory, me }: { ticket: Ticket; directory: Direc
         )}
       </span>
       <span class="ticket-risk number" title="Probability of missing the target">
-        {ticket.sla_risk_score !== null && `${percent(ticket.sla_risk_score)} risk`}
+        {ticket.sla_due_at !== null && ticket.sla_risk_score !== null && `${percent(ticket.sla_risk_score)} risk`}
       </span>
     </li>
   )
