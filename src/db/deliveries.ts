@@ -64,14 +64,15 @@ export interface NewDelivery {
   job_id: number
 }
 
-/** Writes deliveries of the bound organisation. */
+/** Writes deliveries of the bound organisation. Those of one transaction are a microsecond apart, so that lists keep them in the order in which they are given. */
 export async function insertDeliveries(db: CommonQueryMethods, deliveries: readonly NewDelivery[]): Promise<void> {
   if (deliveries.length === 0) return
   await db.query(sql.typeAlias('void')`
-    insert into webhook_deliveries (id, organization_id, endpoint_id, event_id, message_id, event_type, payload, happened_at, job_ids)
-    select id, bound_organization(), endpoint_id, event_id, message_id, event_type, payload, happened_at, array[job_id]
-      from jsonb_to_recordset(${JSON.stringify(deliveries)}::jsonb) as given (
-        id uuid, endpoint_id uuid, event_id int8, message_id text, event_type text, payload jsonb, happened_at timestamptz, job_id int8)`)
+    insert into webhook_deliveries (id, organization_id, endpoint_id, event_id, message_id, event_type, payload, happened_at, job_ids, created_at)
+    select id, bound_organization(), endpoint_id, event_id, message_id, event_type, payload, happened_at, array[job_id], now() + place * interval '1 microsecond'
+      from rows from (jsonb_to_recordset(${JSON.stringify(deliveries)}::jsonb) as (
+        id uuid, endpoint_id uuid, event_id int8, message_id text, event_type text, payload jsonb, happened_at timestamptz, job_id int8)) with ordinality
+        as given (id, endpoint_id, event_id, message_id, event_type, payload, happened_at, job_id, place)`)
 }
 
 /** Makes a delivery wait for another job, which sends it again. */
