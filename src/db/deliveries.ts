@@ -44,6 +44,24 @@ export async function noteDelivery(db: CommonQueryMethods, id: string, outcome: 
      where id = ${id}`)
 }
 
+const wordless = z.object({ organization_id: z.string(), id: z.string() })
+
+/** Deliveries of any organisation whose jobs have ended without a word about them, the oldest first. For the installation's role. */
+export async function deliveriesWithoutWord(db: CommonQueryMethods, limit: number): Promise<readonly z.infer<typeof wordless>[]> {
+  return db.any(sql.type(wordless)`select organization_id, id from deliveries_without_word(${limit}::int4)`)
+}
+
+const ending = z.object({ endpoint_id: z.string(), job_id: z.number(), job_status: z.enum(['failed', 'cancelled']), error: z.string().nullable() })
+
+/** Notes that a pending delivery has ended with its job. @returns null where it waits for another one by now, or was noted */
+export async function endDelivery(db: CommonQueryMethods, id: string): Promise<z.infer<typeof ending> | null> {
+  return db.maybeOne(sql.type(ending)`
+    update webhook_deliveries delivery set status = 'failed', attempt = job.attempt, error = coalesce(job.last_error, job.status::text)
+      from job_queue job
+     where delivery.id = ${id} and delivery.status = 'pending' and job.id = job_ids[cardinality(job_ids)] and job.status in ('failed', 'cancelled')
+    returning endpoint_id, job.id as job_id, job.status as job_status, error`)
+}
+
 /** Whether the endpoint has taken anything since a delivery was made. */
 export async function hasTakenSince(db: CommonQueryMethods, deliveryId: string): Promise<boolean> {
   return db.oneFirst(sql.type(z.object({ taken: z.boolean() }))`

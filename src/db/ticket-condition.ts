@@ -70,7 +70,7 @@ const node: z.ZodType<Condition> = z
   .lazy(() => z.union([leaf, z.strictObject({ all: list(node) }), z.strictObject({ any: list(node) }), z.strictObject({ not: node })], { error: complaint }))
   .meta({ id: 'TicketCondition', description: 'A test of a field, or `all`, `any` or `not` of conditions' })
 
-/** A condition that somebody wrote: the one grammar of lists, views, bulk changes and rules. */
+/** A condition that somebody wrote: the one grammar of lists, views, bulk changes, rules and webhooks. */
 export const conditionSchema = node.superRefine((condition, context) => {
   const { parts, depth } = sizeOf(condition)
   if (parts > PARTS_MAX) context.addIssue({ code: 'custom', message: `must have at most ${PARTS_MAX} parts` })

@@ -82,6 +82,12 @@ export async function findTicket(db: CommonQueryMethods, viewer: TicketViewer, i
   return db.maybeOne(sql.type(ticketRow)`select ${ticketColumns} from tickets ticket where id = ${id} and ${visibleTo(viewer)}`)
 }
 
+/** Those of the bound organisation's tickets that have one of these ids. */
+export async function ticketsAmong(db: CommonQueryMethods, ids: readonly string[]): Promise<readonly TicketRow[]> {
+  return db.any(sql.type(ticketRow)`
+    select ${ticketColumns} from tickets ticket where organization_id = bound_organization() and id = any(${sql.array(ids, 'uuid')})`)
+}
+
 /** A ticket that nobody else changes until the transaction ends; comments and jobs that refer to it do not wait. */
 export async function lockTicket(db: CommonQueryMethods, viewer: TicketViewer, id: string): Promise<TicketRow | null> {
   return db.maybeOne(sql.type(ticketRow)`select ${ticketColumns} from tickets ticket where id = ${id} and ${visibleTo(viewer)} for no key update of ticket`)

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { sql } from './sql.ts'
+import { conditionSchema } from './ticket-condition.ts'
+import type { Condition } from './ticket-condition.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 /** Where an organisation wants to hear of events. Its secret is shown when it is made, and never again. */
@@ -8,6 +10,7 @@ export const endpointRow = z.object({
   url: z.string(),
   description: z.string(),
   event_types: z.array(z.string()),
+  condition: conditionSchema.nullable(),
   is_active: z.boolean(),
   disabled_at: z.date().nullable(),
   disabled_reason: z.string().nullable(),
@@ -17,7 +20,7 @@ export const endpointRow = z.object({
 })
 export type EndpointRow = z.infer<typeof endpointRow>
 
-const columns = sql.fragment`id, url, description, event_types, is_active, disabled_at, disabled_reason,
+const columns = sql.fragment`id, url, description, event_types, condition, is_active, disabled_at, disabled_reason,
   case when previous_secret_until > now() then previous_secret_until end as previous_secret_until, created_at, updated_at`
 const head = sql.fragment`coalesce((select id from audit_heads where tenant = bound_organization()), 0)`
 
@@ -40,14 +43,18 @@ export interface EndpointFields {
   url: string
   description: string
   event_types: readonly string[]
+  condition: Condition | null
   is_active: boolean
 }
+
+const jsonOf = (condition: Condition | null): string | null => condition && JSON.stringify(condition)
 
 /** Makes an endpoint that hears of what happens from now on. */
 export async function insertEndpoint(db: CommonQueryMethods, fields: EndpointFields & { secret: string }): Promise<EndpointRow> {
   return db.one(sql.type(endpointRow)`
-    insert into webhook_endpoints (organization_id, url, description, event_types, is_active, secret, from_event_id)
-    values (bound_organization(), ${fields.url}, ${fields.description}, ${sql.array(fields.event_types, 'text')}, ${fields.is_active}, ${fields.secret}, ${head})
+    insert into webhook_endpoints (organization_id, url, description, event_types, condition, is_active, secret, from_event_id)
+    values (bound_organization(), ${fields.url}, ${fields.description}, ${sql.array(fields.event_types, 'text')}, ${jsonOf(fields.condition)}::jsonb,
+            ${fields.is_active}, ${fields.secret}, ${head})
     returning ${columns}`)
 }
 
@@ -55,7 +62,8 @@ export async function insertEndpoint(db: CommonQueryMethods, fields: EndpointFie
 export async function updateEndpoint(db: CommonQueryMethods, id: string, fields: EndpointFields): Promise<EndpointRow> {
   return db.one(sql.type(endpointRow)`
     update webhook_endpoints
-       set url = ${fields.url}, description = ${fields.description}, event_types = ${sql.array(fields.event_types, 'text')}, is_active = ${fields.is_active},
+       set url = ${fields.url}, description = ${fields.description}, event_types = ${sql.array(fields.event_types, 'text')},
+           condition = ${jsonOf(fields.condition)}::jsonb, is_active = ${fields.is_active},
            from_event_id = case when ${fields.is_active} and not is_active then ${head} else from_event_id end,
            disabled_at = case when not ${fields.is_active} then disabled_at end, disabled_reason = case when not ${fields.is_active} then disabled_reason end,
            updated_at = now()
@@ -89,10 +97,11 @@ export async function disableEndpoint(db: CommonQueryMethods, id: string, reason
     returning url`)
 }
 
-const listener = z.object({ id: z.string(), event_types: z.array(z.string()), from_event_id: z.number() })
+const listener = z.object({ id: z.string(), event_types: z.array(z.string()), condition: conditionSchema.nullable(), from_event_id: z.number() })
+export type Listener = z.infer<typeof listener>
 
 /** The endpoints that hear of events now. */
-export async function activeEndpoints(db: CommonQueryMethods): Promise<readonly z.infer<typeof listener>[]> {
+export async function activeEndpoints(db: CommonQueryMethods): Promise<readonly Listener[]> {
   return db.any(sql.type(listener)`
-    select id, event_types, from_event_id from webhook_endpoints where organization_id = bound_organization() and is_active order by id`)
+    select id, event_types, condition, from_event_id from webhook_endpoints where organization_id = bound_organization() and is_active order by id`)
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { attemptRow, deliveryRow } from '#db/deliveries.ts'
+import { conditionSchema } from '#db/ticket-condition.ts'
 import { endpointRow } from '#db/webhooks.ts'
 import { isReachable } from '#jobs/public-address.ts'
 
@@ -26,11 +27,14 @@ const eventTypes = z
   .max(TYPES_MAX)
   .describe('Empty, or *, for all of the work: tickets, comments, articles, suggestions, clocks')
 
-const fields = { url, description: z.string().max(DESCRIPTION_CHARS), event_types: eventTypes, is_active: z.boolean() }
+const condition = conditionSchema.nullable().describe('Only events of tickets for which it holds as they stand then; none that is about no ticket')
+
+const fields = { url, description: z.string().max(DESCRIPTION_CHARS), event_types: eventTypes, condition, is_active: z.boolean() }
 export const newEndpoint = z.strictObject({
   ...fields,
   description: fields.description.default(''),
   event_types: eventTypes.default([]),
+  condition: condition.default(null),
   is_active: fields.is_active.default(true),
 })
 export const endpointEdit = z.strictObject(fields).partial()

@@ -4,10 +4,12 @@ import { unfollowedLogs } from '#db/events.ts'
 import { bindOrganization } from '#db/pool.ts'
 import { metrics } from '#metrics.ts'
 import { readDeliveryConfig } from './delivery-config.ts'
+import { reasonOf, settleDeliveries } from './delivery-ends.ts'
 import { followEvents } from './event-follow-up.ts'
 import { PermanentFailure } from './job-type.ts'
 import type { JobType, Outcome, RunningJob } from './job-type.ts'
 import { PrivateAddressError } from './public-address.ts'
+import { organizationOf } from './ticket-job.ts'
 import { switchOff } from './webhook-switch.ts'
 import { WEBHOOK_ATTEMPTS, WEBHOOK_QUEUE, webhookPayload } from './webhook-job.ts'
 import type { WebhookPayload } from './webhook-job.ts'
@@ -20,7 +22,8 @@ const LOGS_MAX = 100
 
 /**
  * Posts an event to a tenant's endpoint. The webhook-id stays the same over all attempts, so that the receiver can drop a
- * repetition. Without a delivery, by the schedule, it follows the logs that no API process has followed.
+ * repetition. Without a delivery, by the schedule, it follows the logs that no API process has followed, and
+ * settles the deliveries whose jobs could not.
  */
 export const deliverWebhook: JobType<WebhookPayload> = {
   name: 'DELIVER_WEBHOOK',
@@ -44,6 +47,7 @@ async function follow(job: RunningJob<WebhookPayload>): Promise<Outcome> {
         await followEvents(tx, organization)
       }
       await bindOrganization(tx, '')
+      await settleDeliveries(tx)
     },
   }
 }
@@ -68,15 +72,16 @@ async function deliver(job: RunningJob<WebhookPayload>, id: string): Promise<Out
 /** The end of a delivery, whatever it is: it is noted with the job, and an endpoint that takes nothing any more is switched off. */
 function ended(job: RunningJob<WebhookPayload>, delivery: WebhookDelivery, outcome: Omit<DeliveryOutcome, 'attempt'>): Outcome {
   const { status, response_status } = outcome
+  const last = { organization_id: organizationOf(job), endpoint_id: delivery.endpoint_id, delivery_id: delivery.id, job_id: job.id }
   return {
     kind: 'succeed',
     result: { status, response_status },
     writes: async (tx) => {
       await noteDelivery(tx, delivery.id, { ...outcome, attempt: job.attempt })
       metrics.webhookDeliveries.inc({ outcome: status })
-      if (response_status === GONE) await switchOff(tx, job, delivery, 'it says that it is gone (410)')
+      if (response_status === GONE) await switchOff(tx, last, 'it says that it is gone (410)')
       else if (status === 'failed' && !(await hasTakenSince(tx, delivery.id))) {
-        await switchOff(tx, job, delivery, `it has taken nothing over ${WEBHOOK_ATTEMPTS} attempts in about a day; the last one: ${outcome.error}`)
+        await switchOff(tx, last, reasonOf(outcome.error))
       }
     },
   }

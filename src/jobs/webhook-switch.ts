@@ -1,23 +1,27 @@
 import { insertAudit } from '#db/audit.ts'
-import type { WebhookDelivery } from '#db/deliveries.ts'
 import { enqueueJobs } from '#db/job-enqueue.ts'
 import type { CommonQueryMethods } from '#db/pool.ts'
 import { adminAddresses } from '#db/users.ts'
 import { disableEndpoint } from '#db/webhooks.ts'
 import { newJob } from './job-type.ts'
-import type { RunningJob } from './job-type.ts'
 import { sendEmail } from './send-email.ts'
-import { organizationOf } from './ticket-job.ts'
 
 /** So many admins are told. */
 const TOLD_MAX = 20
 
+/** The delivery because of which an endpoint is switched off. */
+export interface LastDelivery {
+  organization_id: string
+  endpoint_id: string
+  delivery_id: string
+  job_id: number
+}
+
 /** Switches an endpoint off, once, and tells: the audit (and with it the stream of events), and the organisation's admins by mail. */
-export async function switchOff(tx: CommonQueryMethods, job: RunningJob<unknown>, { endpoint_id, id }: WebhookDelivery, reason: string): Promise<void> {
+export async function switchOff(tx: CommonQueryMethods, { organization_id, endpoint_id, delivery_id, job_id }: LastDelivery, reason: string): Promise<void> {
   const url = await disableEndpoint(tx, endpoint_id, reason)
   if (url === null) return
-  const organization_id = organizationOf(job)
-  const details = { reason, delivery_id: id, job_id: job.id }
+  const details = { reason, delivery_id, job_id }
   await insertAudit(tx, {
     organization_id,
     actor_id: null,

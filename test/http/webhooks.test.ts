@@ -60,6 +60,43 @@ test('an event is delivered once to each endpoint that wants it, signed, under t
   for (const { id: each } of [all, comments, off]) await admin.delete(`/webhooks/${each}`)
 })
 
+test('an endpoint with a condition hears of the tickets for which it holds, and of nothing that is about no ticket', async () => {
+  const condition = {
+    all: [
+      { field: 'priority', op: 'in', value: ['urgent'] },
+      { field: 'tags', op: 'has', value: 'vip' },
+    ],
+  }
+  const { id, ...made } = await make({ condition })
+  const all = await make()
+  assert.deepEqual([made.condition, (await admin.get(`/webhooks/${id}`)).body.condition], [condition, condition])
+  const [calm, loud] = [
+    await agent.post('/tickets', { ...wish, priority: 'low', tags: ['vip'] }),
+    await agent.post('/tickets', { ...wish, priority: 'urgent' }),
+  ]
+  await agent.patch(`/tickets/${loud.body.id}`, { tags: ['vip'] })
+  await agent.post(`/tickets/${loud.body.id}/comments`, { content: 'Now' })
+  await agent.post(`/tickets/${calm.body.id}/comments`, { content: 'Later' })
+  await agent.post('/kb/articles', { title: 'Steam', content: 'Open the window.' })
+  await settled(all.id, 6)
+  const heard = (await deliveriesOf(id)) as { id: string; event_type: string }[]
+  const tickets = await Promise.all(heard.map(async (each) => (await admin.get(`/webhooks/${id}/deliveries/${each.id}`)).body.payload.ticket_id as string))
+  assert.deepEqual(new Set(tickets), new Set([loud.body.id]))
+  assert.ok(heard.some(({ event_type }) => event_type === 'comment.created'))
+
+  // What it asks may be changed, and taken away.
+  const other = { field: 'subject', op: 'contains', value: 'printer' }
+  assert.deepEqual((await admin.patch(`/webhooks/${id}`, { condition: other })).body.condition, other)
+  const { details } = (await admin.get(`/audit?action=webhook.update&entity_id=${id}`)).body.items[0]
+  assert.deepEqual(details, { condition: { from: condition, to: other } })
+  assert.deepEqual((await admin.patch(`/webhooks/${id}`, { description: 'x' })).body.condition, other)
+  assert.equal((await admin.patch(`/webhooks/${id}`, { condition: null })).body.condition, null)
+  const wrong = await admin.post('/webhooks', { url: desk.url, condition: { all: [{ field: 'status', op: 'eq', value: 'open' }] } })
+  assert.equal(wrong.status, 400)
+  assert.match(JSON.stringify(wrong.body.errors), /condition.*value/)
+  for (const each of [id, all.id]) await admin.delete(`/webhooks/${each}`)
+})
+
 test('a receiver that is away for a long time, and then answers with errors, loses nothing; a repetition has the same id', async () => {
   const { id } = await make({ event_types: ['ticket.created'] })
   desk.received.length = 0

@@ -44,8 +44,8 @@ export const webhookRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
           if ((await listEndpoints(tx)).length >= ENDPOINTS_MAX) throw refusal(409, `An organisation has at most ${ENDPOINTS_MAX} webhooks.`)
           const secret = newSecret()
           const endpoint = await insertEndpoint(tx, { ...request.body, secret })
-          const { id, url, event_types, is_active } = endpoint
-          await note(tx, request, { action: 'webhook.create', entity_type: 'webhook', entity_id: id, details: { url, event_types, is_active } })
+          const { id, url, event_types, condition, is_active } = endpoint
+          await note(tx, request, { action: 'webhook.create', entity_type: 'webhook', entity_id: id, details: { url, event_types, condition, is_active } })
           return { ...endpoint, secret }
         }),
       )
@@ -74,7 +74,7 @@ export const webhookRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
         const before = await locked(tx, request.params.id)
         const after = await updateEndpoint(tx, before.id, { ...before, ...request.body })
         const details = Object.fromEntries(
-          (['url', 'description', 'event_types', 'is_active'] as const)
+          (['url', 'description', 'event_types', 'condition', 'is_active'] as const)
             .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
             .map((name) => [name, { from: before[name], to: after[name] }]),
         )
