@@ -18,6 +18,8 @@ export interface Heart {
   tree(): unknown
   supervisors(): readonly QueueSupervisor[]
   declaredLost(): void
+  /** An operator wants it to drain; said with each beat from then on. */
+  drainRequested(): void
 }
 
 /**
@@ -36,8 +38,9 @@ export function heartbeatService(heart: Heart): Service {
       const lagMs = delays.percentile(99) / 1e6
       delays.reset()
       metrics.eventLoopLag.set(lagMs / 1_000)
-      const lives = await heartbeat(engine.database.system, worker, { event_loop_lag_ms: Number.isFinite(lagMs) ? lagMs : 0, actor_tree: heart.tree() })
-      if (!lives) return heart.declaredLost()
+      const heard = await heartbeat(engine.database.system, worker, { event_loop_lag_ms: Number.isFinite(lagMs) ? lagMs : 0, actor_tree: heart.tree() })
+      if (!heard) return heart.declaredLost()
+      if (heard.drain_requested) heart.drainRequested()
       await endOwnLeases(engine, worker, heart.supervisors())
       strays = await takeCensus(engine, worker, heart.supervisors(), strays)
     },

@@ -55,6 +55,8 @@ export interface Worker {
   readonly id: number
   /** Claims no more, finishes within DRAIN_MS, gives the rest back, and stops. */
   drain(): Promise<void>
+  /** Aborted when it begins to drain: by `drain`, or because an operator asked for it. */
+  ending: AbortSignal
   /** Resolves when the worker has stopped; rejects when it failed upwards. */
   stopped: Promise<void>
   tree(): unknown
@@ -79,6 +81,8 @@ class WorkerHost implements Worker {
   readonly #services = new Map<string, AnyActorRef>()
   readonly #ending = new AbortController()
   #supervisors: QueueSupervisor[] = []
+  /** Its last number. */
+  #formerly: number | null = null
   /** Crews of supervisors that were replaced; their last jobs are being given back. */
   #leaving: QueueSupervisor[] = []
   readonly stopped: Promise<void>
@@ -133,10 +137,20 @@ class WorkerHost implements Worker {
     return this.#supervisors.reduce((sum, { crew }) => sum + crew.count, 0)
   }
 
+  get ending(): AbortSignal {
+    return this.#ending.signal
+  }
+
   async drain(): Promise<void> {
+    this.#beginDrain('it was told to stop')
+    await this.stopped
+  }
+
+  #beginDrain(why: string): void {
+    if (this.#ending.signal.aborted) return
+    this.#engine.log.info({ worker: this.id }, `draining, since ${why}: no more claims, finishing what runs`)
     this.#ending.abort()
     this.#actor.send({ type: 'DRAIN' })
-    await this.stopped
   }
 
   tree(): unknown {
@@ -165,7 +179,9 @@ class WorkerHost implements Worker {
       try {
         await ensureQueues(database.system, this.#queues)
         await declareSchedules(database.system, this.#schedules)
-        const id = await registerWorker(database.system, { name: workerName, host: hostname(), pid: process.pid, version: VERSION, queues: this.#queues })
+        const description = { name: workerName, host: hostname(), pid: process.pid, version: VERSION, queues: this.#queues }
+        const id = await registerWorker(database.system, { ...description, ...(this.#formerly === null ? {} : { formerly: this.#formerly }) })
+        this.#formerly = id
         log.info({ worker: id, queues: this.#queues }, 'worker registered')
         this.#actor.send({ type: 'REGISTERED', id })
         return
@@ -193,6 +209,7 @@ class WorkerHost implements Worker {
                 tree: () => this.tree(),
                 supervisors: () => [...this.#supervisors, ...this.#leaving],
                 declaredLost: () => this.#actor.send({ type: 'DECLARED_LOST' }),
+                drainRequested: () => this.#beginDrain('an operator asked for it'),
               }),
               rescuer: rescuerService,
               scheduler: schedulerService,
@@ -255,15 +272,13 @@ class WorkerHost implements Worker {
   async #drainChildren(): Promise<void> {
     const { database, log } = this.#engine
     const worker = this.id
-    log.info({ worker }, 'draining: no more claims, finishing what runs')
+    const stops = this.#supervisors.map((supervisor) => {
+      const stopped = new Promise<void>((resolve) => supervisor.ref.subscribe((snapshot) => snapshot.matches('stopped') && resolve()))
+      supervisor.ref.send({ type: 'DRAIN' })
+      return stopped
+    })
     await setWorkerStatus(database.system, worker, 'draining').catch((error: unknown) => log.warn({ err: error }, 'the drain could not be announced'))
-    await Promise.all(
-      this.#supervisors.map((supervisor) => {
-        const stopped = new Promise<void>((resolve) => supervisor.ref.subscribe((snapshot) => snapshot.matches('stopped') && resolve()))
-        supervisor.ref.send({ type: 'DRAIN' })
-        return stopped
-      }),
-    )
+    await Promise.all(stops)
     await this.#recorder.idle()
     await endOwnLeases(this.#engine, worker, this.#supervisors).catch((error: unknown) => log.warn({ err: error }, 'leases could not be ended'))
     this.#stopServices()

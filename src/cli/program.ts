@@ -18,6 +18,7 @@ import { slaCommand } from './sla.ts'
 import { ticketsCommand } from './tickets.ts'
 import { upCommand } from './up.ts'
 import { workCommand } from './work.ts'
+import { workersCommand } from './workers.ts'
 
 /** The whole command line. A command loads what it needs when it runs, so that --help is quick. */
 export function createProgram(): Command {
@@ -34,6 +35,7 @@ export function createProgram(): Command {
     seedCommand,
     jobsCommand,
     queuesCommand,
+    workersCommand,
     aiCommand,
     kbCommand,
     ticketsCommand,

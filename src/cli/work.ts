@@ -12,7 +12,7 @@ import { reportToSystemd } from './systemd.ts'
 
 export function workCommand(): Command {
   return new Command('work')
-    .description('run a worker: it claims jobs until it is stopped, then finishes within DRAIN_MS and gives the rest back')
+    .description('run a worker: it claims jobs until it is stopped or asked to drain, then finishes within DRAIN_MS, gives the rest back and ends')
     .option('--json', 'print the worker as JSON once it is registered')
     .addHelpText(
       'after',
@@ -54,7 +54,7 @@ async function work({ json }: { json?: boolean }): Promise<void> {
   if (json) print(json, { worker: worker.id, pid: process.pid, metrics: metricsUrl && `${metricsUrl}/metrics` }, () => '')
   await systemd.ready()
   try {
-    await Promise.race([worker.stopped, whenAborted(stop.asked)])
+    await Promise.race([worker.stopped, whenAborted(worker.ending), whenAborted(stop.asked)])
   } catch (error) {
     // It failed upwards: pools and timers that are left must not keep it from being started again.
     log.fatal({ err: error }, 'the worker failed')

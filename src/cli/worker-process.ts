@@ -53,9 +53,18 @@ export class WorkerProcess {
     const child = fork(LAUNCHER, ['work'], { env: this.#options.variables, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     child.once('error', (error) => this.#options.say(`The worker could not be started: ${error.message}`))
     child.once('exit', (code, signal) => {
-      if (!this.#stopping) this.#startAgain(signal ?? `code ${code}`).catch(this.#options.onGone)
+      if (this.#stopping) return
+      const next = code === 0 ? this.#replace() : this.#startAgain(signal ?? `code ${code}`)
+      next.catch(this.#options.onGone)
     })
     return child
+  }
+
+  /** It was drained: an end in good order, which is no death. This program is to have a worker, so it gets a new one. */
+  async #replace(): Promise<void> {
+    this.#options.say('The worker was drained and has ended; starting a new one.')
+    await pause(BUDGET.pauseMs)
+    if (!this.#stopping) this.#child = this.#spawn()
   }
 
   async #startAgain(end: string): Promise<void> {

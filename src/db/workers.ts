@@ -8,23 +8,29 @@ export interface WorkerDescription {
   pid: number
   version: string
   queues: readonly string[]
+  /** The number that the same process had before the others took it for dead: a drain that was asked of that is asked of this. */
+  formerly?: number
 }
 
 /** Enters a worker; its jobs are fenced by this id, which is never used again. */
 export async function registerWorker(db: CommonQueryMethods, worker: WorkerDescription): Promise<number> {
   return db.oneFirst(sql.type(z.object({ id: z.number() }))`
-    insert into workers (name, host, pid, version, queues)
-    values (${worker.name}, ${worker.host}, ${worker.pid}, ${worker.version}, ${sql.array([...worker.queues], 'text')})
+    insert into workers (name, host, pid, version, queues, drain_requested_at)
+    values (${worker.name}, ${worker.host}, ${worker.pid}, ${worker.version}, ${sql.array([...worker.queues], 'text')},
+            (select drain_requested_at from workers where id = ${worker.formerly ?? null}::int))
     returning id`)
 }
 
-/** Says that the worker lives. @returns false where the others have taken it for dead meanwhile */
-export async function heartbeat(db: CommonQueryMethods, id: number, facts: { event_loop_lag_ms: number; actor_tree: unknown }): Promise<boolean> {
-  const row = await db.maybeOne(sql.typeAlias('id')`
+/** Says that the worker lives. @returns whether it is asked to drain; null where the others have taken it for dead meanwhile */
+export async function heartbeat(
+  db: CommonQueryMethods,
+  id: number,
+  facts: { event_loop_lag_ms: number; actor_tree: unknown },
+): Promise<{ drain_requested: boolean } | null> {
+  return db.maybeOne(sql.type(z.object({ drain_requested: z.boolean() }))`
     update workers set heartbeat_at = now(), event_loop_lag_ms = ${facts.event_loop_lag_ms}, actor_tree = ${JSON.stringify(facts.actor_tree)}::jsonb
      where id = ${id} and status in ('active', 'draining')
-    returning id`)
-  return row !== null
+    returning drain_requested_at is not null as drain_requested`)
 }
 
 /** The worker claims no more (`draining`), or is gone by its own will (`stopped`). */

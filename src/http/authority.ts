@@ -201,6 +201,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'POST /api/v1/queues/:name/pause': ['operator'],
   'POST /api/v1/queues/:name/resume': ['operator'],
   'GET /api/v1/workers': JOB_READERS,
+  'POST /api/v1/workers/:id/drain': ['operator'],
   'GET /api/v1/schedules': JOB_READERS,
   'POST /api/v1/schedules/:name/run': ['operator'],
   'GET /api/v1/machines/:name/flow': JOB_READERS,

@@ -79,6 +79,7 @@ import { userRoutes } from './routes/users.ts'
 import { factorSeal } from './second-factor.ts'
 import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
+import { workerRoutes } from './routes/workers.ts'
 import type { Services } from './services.ts'
 import { accessTokens, apiTokenOf } from './tokens.ts'
 
@@ -201,6 +202,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     jobBulkRoutes,
     replayRoutes,
     engineRoutes,
+    workerRoutes,
     machineFlowRoutes,
     databaseHealthRoutes,
     scheduleRoutes,

@@ -40,6 +40,16 @@ test('a killed worker comes back', async () => {
   await until(async () => /status +done/.test((await run(['jobs', 'show', String(id)], { ATUM_DATA_DIR })).stdout), 'a job is done')
 })
 
+test('a worker that is drained is replaced by a new one, since this program is to have one', async () => {
+  const alive = async (): Promise<{ id: number; status: string }[]> =>
+    (JSON.parse((await run(['workers', 'list', '--json'], { ATUM_DATA_DIR })).stdout) as { items: { id: number; status: string }[] }).items
+  await until(async () => (await alive()).some(({ status }) => status === 'active'), 'one works')
+  const { id } = (await alive()).find(({ status }) => status === 'active')!
+  assert.equal((await run(['workers', 'drain', String(id)], { ATUM_DATA_DIR })).code, 0)
+  await until(() => desk.now.said.stderr.includes('The worker was drained and has ended; starting a new one.'), 'the end is noticed')
+  await until(async () => (await alive()).some((worker) => worker.id > id && worker.status === 'active'), 'another works')
+})
+
 test('a killed PostgreSQL comes back', async () => {
   process.kill(desk.now.postgres_pid!, 'SIGKILL')
   await until(() => desk.now.said.stderr.includes('PostgreSQL is back.'), 'PostgreSQL is back')

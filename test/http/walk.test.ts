@@ -66,7 +66,7 @@ test('the OpenAPI document is 3.1, holds every route of the table of authority, 
 
 for (const { path, method, operation, name } of operations) {
   const url = pathTo(path, knownId(path))
-  const token = /queues|schedules|database|\/organizations$/.test(path) ? operator.token : admin.token
+  const token = /queues|schedules|database|workers\/|\/organizations$/.test(path) ? operator.token : admin.token
   const send = (what: string, rest: Partial<Parameters<typeof refuses>[1]> = {}) => refuses(what, { method, url, token, ...rest })
 
   if (operation.security) {

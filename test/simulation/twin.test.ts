@@ -221,7 +221,7 @@ async function tendWorkers(): Promise<void> {
   if (chosen === 2) {
     const lives = await both(
       'heartbeat',
-      () => workers.heartbeat(db, id, { event_loop_lag_ms: 0, actor_tree: {} }),
+      async () => (await workers.heartbeat(db, id, { event_loop_lag_ms: 0, actor_tree: {} })) !== null,
       () => twins.heartbeat(twin, id, now),
     )
     if (lives) await setHeartbeat(id, true)

@@ -5,7 +5,7 @@ import { byStatus, readJobCounts } from '#db/job-counts.ts'
 import { inOrganization } from '#db/pool.ts'
 import { countSlaClocks } from '#db/ticket-flow.ts'
 import { countTickets } from '#db/tickets.ts'
-import { listWorkers, workerRow } from '#db/workers-list.ts'
+import { listWorkers } from '#db/workers-list.ts'
 import { charts } from '#machines/charts.ts'
 import { identityOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
@@ -27,11 +27,10 @@ const machine = z
     counts: z.record(z.string(), z.number()).nullable().describe('Null where they are not counted, or not for the asker to see'),
   })
   .meta({ id: 'Machine' })
-const worker = workerRow.meta({ id: 'Worker' })
 
 type Counts = Record<string, Record<string, number>>
 
-/** What the engine is made of and how it stands: machines and workers. */
+/** What the engine is made of and how it stands: its machines. */
 export const engineRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
   const tags = ['engine']
   const cache = new ShortCache<Counts>(COUNTS_MAX_AGE_MS)
@@ -56,13 +55,6 @@ export const engineRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
         return { ...chart, counts: counted ? Object.fromEntries(chart.states.map((state) => [state, counted[state] ?? 0])) : null }
       }),
     }
-  })
-
-  app.get('/workers', { schema: { summary: 'Workers, with their living actors', tags, response: { 200: listOf(worker) } } }, async (request) => {
-    const rows = await listWorkers(database.system, LIMITS.PAGE_MAX)
-    // The actors of a worker serve the jobs of all organisations.
-    const isOperator = identityOf(request).organization_id === null
-    return { items: rows.map((row) => (isOperator ? row : { ...row, actor_tree: null })) }
   })
 }
 
