@@ -87,6 +87,11 @@ const environment = z.object({
         .filter(Boolean),
     ),
   WORKER_METRICS_PORT: port.default(0),
+  /** Where traces go, by OTLP over HTTP; absent: nothing is traced, and no code for it is loaded. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  /** The share of requests without a traceparent of their caller that are traced. */
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
+  OTEL_BSP_SCHEDULE_DELAY: milliseconds(5_000, 10, 60_000),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(100).default(10),
   WORKER_QUEUES: z
     .string()

@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs'
 import { pino } from 'pino'
 import type { DestinationStream, Logger } from 'pino'
+import { tracing } from './tracing.ts'
 
 export type { Logger } from 'pino'
 
@@ -9,12 +10,18 @@ const CENSOR = '[redacted]'
 const STDERR = 2
 
 /**
- * The program's log: one JSON line a fact, on standard error, with secrets taken out. Where the journal of systemd
+ * The program's log: one JSON line a fact, on standard error, with secrets taken out, and the trace it belongs to. Where the journal of systemd
  * reads it, each line carries its priority, so that `journalctl -p err` finds what is wrong; the message stays JSON.
  */
 export function createLogger(level: string, name: string, destination: DestinationStream = pino.destination({ dest: STDERR, sync: false })): Logger {
   return pino(
-    { name, level, base: { pid: process.pid }, redact: { paths: SECRETS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: CENSOR } },
+    {
+      name,
+      level,
+      base: { pid: process.pid },
+      mixin: () => tracing()?.fields() ?? {},
+      redact: { paths: SECRETS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: CENSOR },
+    },
     withoutSecrets(destination, isJournal()),
   )
 }

@@ -11,6 +11,8 @@ import type { JobEvent, JobFault, JobState } from '#machines/job.ts'
 import { nextJob } from '#machines/job-step.ts'
 import type { JobStanding } from '#machines/job-step.ts'
 import { metrics } from '#metrics.ts'
+import type { Happened } from '#open-telemetry.ts'
+import { tracing } from '#tracing.ts'
 import type { Engine } from './engine.ts'
 import { countTransitions } from './recorder.ts'
 import { meterOf } from './meter.ts'
@@ -70,6 +72,8 @@ export class JobActor {
   #standing: JobStanding
   #version: number
   #progress: { share: number; note: string } | null = null
+  /** The attempt, where it is traced. Only the handler and its writes run within it: what follows them may be another job's. */
+  #happening: Happened | null = null
   constructor(job: ClaimedJob, lease: number | null, worker: number, engine: Engine, recorder: Recorder, host: JobHost) {
     this.job = job
     this.lease = lease
@@ -177,14 +181,37 @@ export class JobActor {
   /** Runs the handler; its outcome, its error or the interruption closes the run, whichever comes first. */
   #runHandler(type: JobType | undefined): void {
     if (!type) return this.#close(new PermanentFailure(`this worker knows no job type ${this.job.job_type}`))
+    this.#openTrace(type)
     this.#run.start(
-      () => this.#handle(type),
+      () => this.#traced(() => this.#handle(type)),
       type.timeout_ms,
       (outcome) => {
         meterOf(type.name).run.observe(this.#run.ms / 1_000)
         this.#close(outcome)
       },
     )
+  }
+
+  #openTrace(type: JobType): void {
+    const attempt = this.#standing.context.attempt
+    this.#happening =
+      tracing()?.open(`${type.name} attempt ${attempt}`, {
+        kind: 'consumer',
+        parent: this.job.traceparent ?? null,
+        attributes: {
+          'messaging.system': 'atum-desk',
+          'messaging.operation.type': 'process',
+          'messaging.destination.name': type.queue,
+          'messaging.message.id': String(this.job.id),
+          'atum.job.type': type.name,
+          'atum.job.attempt': attempt,
+          'atum.worker': this.#engine.workerName,
+        },
+      }) ?? null
+  }
+
+  #traced<T>(work: () => T): T {
+    return this.#happening ? this.#happening.run(work) : work()
   }
 
   #handle(type: JobType): Promise<Outcome> {
@@ -272,6 +299,7 @@ export class JobActor {
 
   /** The one way in which the job leaves: recorded, with its lease lost, or by a fault of the engine. */
   #leave(error: unknown): void {
+    this.#endTrace(error)
     try {
       if (error === null) return this.#host.left(this, true)
       if (!(error instanceof LeaseLost)) return this.#host.crashed(this, error)
@@ -280,6 +308,14 @@ export class JobActor {
     } catch (fault) {
       this.#host.crashed(this, fault)
     }
+  }
+
+  #endTrace(error: unknown): void {
+    if (!this.#happening) return
+    const { state } = this.#standing
+    // Not the message: it may quote what a customer wrote.
+    const fault = error === null ? (state === 'retried' || state === 'failed' ? state : undefined) : toError(error).name
+    this.#happening.end({ 'atum.job.state': error === null ? state : 'lost' }, fault)
   }
 
   async #end(outcome: Outcome | Error): Promise<void> {
@@ -334,10 +370,12 @@ export class JobActor {
     const move = { ...decided, transitions: decided.transitions.map((transition) => ({ ...transition, decided_at: undefined })) }
     for (let tries = 1; ; tries += 1) {
       try {
-        await this.#transaction(async (tx) => {
-          await writes(tx)
-          if (!(await recordMoves(tx, [move])).has(move.id)) throw new LeaseLost()
-        })
+        await this.#traced(() =>
+          this.#transaction(async (tx) => {
+            await writes(tx)
+            if (!(await recordMoves(tx, [move])).has(move.id)) throw new LeaseLost()
+          }),
+        )
         break
       } catch (error) {
         // A commit whose answer was lost has moved the version on: the next try is refused, and nothing is done twice.

@@ -5,9 +5,11 @@ import { allowedBy, isLimited, lockKeyLimits, lockQueueLimits, nextTokenMs, read
 import type { QueueLimits } from '#db/job-limits.ts'
 import { claimJobs, leaseJobs, readyLanes } from '#db/job-claims.ts'
 import type { ClaimedJob, ClaimedRow, LaneQuota } from '#db/job-claims.ts'
+import { traceparentsOf } from '#db/job-traces.ts'
 import { queueSupervisorMachine } from '#machines/queue-supervisor.ts'
 import type { QueueSupervisorEvent } from '#machines/queue-supervisor.ts'
 import { metrics } from '#metrics.ts'
+import { tracing } from '#tracing.ts'
 import { Crew } from './crew.ts'
 import type { Engine } from './engine.ts'
 import { Lanes } from './lanes.ts'
@@ -145,6 +147,7 @@ class SupervisorHost implements QueueSupervisor {
     try {
       const { jobs, lease } = wanted > 0 ? await this.#claimFromLanes(wanted, renew) : NONE
       this.#away = 0
+      if (tracing() && jobs.length > 0) await this.#readTraces(jobs)
       this.crew.take(jobs, lease)
       // Claimed while the drain began: given back at once.
       if (this.ref.getSnapshot().matches('draining')) for (const job of jobs) this.crew.interrupt(job.id, 'RELEASE', 'the worker is draining')
@@ -155,6 +158,17 @@ class SupervisorHost implements QueueSupervisor {
       this.#away += 1
       this.doubt = { since: performance.now(), asked: false }
       this.#tell({ type: 'DATABASE_AWAY' })
+    }
+  }
+
+  /** A job whose trace cannot be read is run without. */
+  async #readTraces(jobs: readonly ClaimedJob[]): Promise<void> {
+    const ids = jobs.map((job) => job.id)
+    try {
+      const traceparents = await traceparentsOf(this.#engine.database.system, ids)
+      for (const job of jobs) job.traceparent = traceparents.get(job.id)
+    } catch (error) {
+      this.#engine.log.warn({ queue: this.queue, err: error }, 'the traces of claimed jobs could not be read')
     }
   }
 

@@ -5,6 +5,7 @@ import { openDatabase } from '#db/pool.ts'
 import type { Database } from '#db/pool.ts'
 import { buildServer } from '#http/server.ts'
 import { createLogger } from '#log.ts'
+import { endTracing, startTracing } from '#tracing.ts'
 import { accessSecret } from './data-files.ts'
 import { listenOn } from './listen.ts'
 
@@ -21,8 +22,9 @@ export interface Api {
 
 /** Opens the pools as the service's roles, and listens on HOST and PORT. */
 export async function startApi(config: Config, ownerUrl: string): Promise<Api> {
-  const database = await openDatabase(serviceUrls(ownerUrl), { size: config.DATABASE_POOL_SIZE, name: 'atum-desk api' })
   const log = createLogger(config.LOG_LEVEL, 'api')
+  await startTracing(config, 'atum-desk-api', (facts, message) => log.warn(facts, message))
+  const database = await openDatabase(serviceUrls(ownerUrl), { size: config.DATABASE_POOL_SIZE, name: 'atum-desk api' })
   const server = await buildServer({ config, database, secret: await accessSecret(config), log, consoleDirectory })
   const url = await listenOn(server, config)
   return {
@@ -32,7 +34,7 @@ export async function startApi(config: Config, ownerUrl: string): Promise<Api> {
       const patience = setTimeout(() => server.server.closeAllConnections(), CLOSE_MS)
       await server.close()
       clearTimeout(patience)
-      await database.end()
+      await Promise.all([database.end(), endTracing()])
     },
   }
 }

@@ -3,6 +3,7 @@ import type { Worker } from '#actors/worker.ts'
 import { readLlmConfig } from '#ai/llm-config.ts'
 import { readConfig } from '#config.ts'
 import type { Database } from '#db/pool.ts'
+import { endTracing, startTracing } from '#tracing.ts'
 import { requireOwnerUrl } from './connection.ts'
 import { explain } from './failure.ts'
 import { examples, print } from './output.ts'
@@ -36,6 +37,7 @@ async function work({ json }: { json?: boolean }): Promise<void> {
   const { serveWorkerMetrics } = await import('./worker-metrics.ts')
   const ownerUrl = await requireOwnerUrl(config)
   const log = createLogger(config.LOG_LEVEL, 'worker')
+  await startTracing(config, 'atum-desk-worker', (facts, message) => log.warn(facts, message))
   let database: Database | null = null
   let worker: Worker | void
   const systemd = reportToSystemd({
@@ -64,7 +66,7 @@ async function work({ json }: { json?: boolean }): Promise<void> {
   void systemd.stopping(config.DRAIN_MS + 2 * LAST_MOMENT_MS)
   // A drain that hangs, on a database that went away, say, must not outlive its time.
   await Promise.race([worker.drain(), whenAborted(stop.hurried), lastMoment(config.DRAIN_MS)])
-  await Promise.race([database.end(), whenAborted(stop.hurried), lastMoment(0)])
+  await Promise.race([Promise.all([database.end(), endTracing()]), whenAborted(stop.hurried), lastMoment(0)])
   process.exit(stop.hurried.aborted ? 130 : 0)
 }
 

@@ -15,6 +15,8 @@ const claimedJob = z.object({
 })
 export interface ClaimedJob extends z.infer<typeof claimedJob> {
   was: 'queued' | 'retried'
+  /** By which its trace goes on, where it is traced. */
+  traceparent?: string | undefined
 }
 
 const laneRow = z.object({

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { openEnqueue } from './job-traces.ts'
 import { NO_TENANT } from './jobs.ts'
 import { sql } from './sql.ts'
 import { countWhenCommitted } from './transition-counts.ts'
@@ -28,6 +29,15 @@ export interface NewJob {
  */
 export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[]): Promise<(number | null)[]> {
   if (jobs.length === 0) return []
+  const happening = openEnqueue(jobs)
+  try {
+    return await insertJobs(db, jobs, happening?.traceparent ?? null)
+  } finally {
+    happening?.end()
+  }
+}
+
+async function insertJobs(db: CommonQueryMethods, jobs: readonly NewJob[], traceparent: string | null): Promise<(number | null)[]> {
   const column = <T>(pick: (job: NewJob) => T) => jobs.map(pick)
   const rows = await db.any(sql.type(z.object({ ordinal: z.number(), id: z.number() }))`
     with wanted as materialized (
@@ -84,9 +94,9 @@ export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[
       on conflict do nothing
       returning job_id
     ), queued as (
-      insert into job_queue (id, organization_id, job_type, queue, priority, max_attempts, run_after, unique_key, limit_key, limit_max, blocked_by, payload)
+      insert into job_queue (id, organization_id, job_type, queue, priority, max_attempts, run_after, unique_key, limit_key, limit_max, blocked_by, payload, traceparent)
       overriding system value
-      select id, organization_id, job_type, queue, priority, max_attempts, run_after, unique_key, limit_key, limit_max, blocked_by, payload::jsonb
+      select id, organization_id, job_type, queue, priority, max_attempts, run_after, unique_key, limit_key, limit_max, blocked_by, payload::jsonb, ${traceparent}::text
         from wanted where unique_key is null or id in (select job_id from keyed)
       returning id, organization_id, queue, priority, run_after, limit_key, limit_max, blocked_by
     ), ready as (

@@ -2,6 +2,7 @@ import { createPgDriverFactory } from '@slonik/pg-driver'
 import { createPool, SchemaValidationError } from 'slonik'
 import type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection, Interceptor } from 'slonik'
 import { sql } from './sql.ts'
+import { traceStatements } from './statement-traces.ts'
 
 export type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection } from 'slonik'
 
@@ -45,7 +46,7 @@ async function openPool(url: string, { size, name }: PoolOptions): Promise<Datab
   address.searchParams.set('application_name', name)
   const pool = await createPool(address.href, {
     driverFactory: createPgDriverFactory(),
-    interceptors: [parseRows],
+    interceptors: [parseRows, ...traceStatements()],
     typeParsers,
     captureStackTrace: false,
     maxPoolSize: size,

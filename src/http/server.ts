@@ -20,6 +20,7 @@ import { answerWithProblems, sendProblem } from './plugins/problems.ts'
 import { limitRates } from './plugins/rate-limit.ts'
 import { hardenHeaders } from './plugins/security.ts'
 import { requireAuthority } from './plugins/sign-in.ts'
+import { traceRequests } from './plugins/tracing.ts'
 import { agentGroupRoutes } from './routes/agent-groups.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
 import { apiTokenRoutes } from './routes/api-tokens.ts'
@@ -144,6 +145,7 @@ async function addPlugins(app: FastifyInstance, { log, bearers }: Services): Pro
   await app.register(sensible)
   answerWithProblems(app)
   answerOldPaths(app)
+  traceRequests(app)
   observe(app, log)
   await hardenHeaders(app)
   await limitRates(app)
