@@ -1,3 +1,4 @@
+import type { BulkheadPolicy } from 'cockatiel'
 import type { Config } from '#config.ts'
 import type { Database } from '#db/pool.ts'
 import type { JobType } from '#jobs/job-type.ts'
@@ -11,6 +12,8 @@ export interface Engine {
   directUrl: string | undefined
   jobTypes: ReadonlyMap<string, JobType>
   workerName: string
+  /** Lets so many transactions of handlers run at a time that the engine's own statements find a connection. */
+  transactions: BulkheadPolicy
   log: Logger
   /** 0 to 1, for jitter. */
   chance(): number

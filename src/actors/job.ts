@@ -430,10 +430,12 @@ export class JobActor {
   /** A transaction in the job's organisation; without one it sees no tenant's rows. */
   #transaction<T>(work: (tx: DatabaseTransactionConnection) => Promise<T>): Promise<T> {
     const { organization_id } = this.job
-    return this.#engine.database.system.transaction(async (tx) => {
-      if (organization_id !== null) await bindOrganization(tx, organization_id)
-      return work(tx)
-    })
+    return this.#engine.transactions.execute(() =>
+      this.#engine.database.system.transaction(async (tx) => {
+        if (organization_id !== null) await bindOrganization(tx, organization_id)
+        return work(tx)
+      }),
+    )
   }
 
   #backoffMs(): number {

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { bulkhead } from 'cockatiel'
 import { createActor } from 'xstate'
 import type { AnyActorRef } from 'xstate'
 import type { Config } from '#config.ts'
@@ -36,6 +37,9 @@ const CHILDREN = {
   listener: { crashes: 10, withinMs: 60_000 },
   queue: { crashes: 5, withinMs: 60_000 },
 } as const satisfies Record<string, RestartBudget>
+
+/** Connections that handlers leave to the heartbeat and the recorder: thousands of jobs that write at once must not have their worker taken for dead. */
+const KEPT_CONNECTIONS = 3
 
 export interface WorkerOptions {
   config: Config
@@ -91,7 +95,8 @@ class WorkerHost implements Worker {
 
   constructor({ config, database, directUrl, log, jobTypes = allJobTypes, queues, schedules = SCHEDULES, chance = Math.random }: WorkerOptions) {
     const workerName = `${hostname()}:${process.pid}`
-    this.#engine = { config, database, directUrl, jobTypes, workerName, log, chance }
+    const transactions = bulkhead(Math.max(1, config.DATABASE_POOL_SIZE - KEPT_CONNECTIONS), Infinity)
+    this.#engine = { config, database, directUrl, jobTypes, workerName, transactions, log, chance }
     this.#queues = queues ?? (config.WORKER_QUEUES.length > 0 ? config.WORKER_QUEUES : QUEUES)
     this.#schedules = schedules
     this.#recorder = new Recorder(this.#engine)

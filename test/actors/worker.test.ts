@@ -240,6 +240,30 @@ test('a worker that is taken for dead loses its jobs, writes nothing more, and c
   )
 })
 
+test('a worker whose jobs all write at once still beats', async () => {
+  let release = (): void => {}
+  const released = new Promise<void>((resolve) => (release = resolve))
+  const type = jobType('WRITE', async () => ({ kind: 'succeed', writes: () => released }), { queue: 'writes' })
+  const worker = await testWorker(database, { jobTypes: typesOf(type), queues: ['writes'] }, { WORKER_LOST_MS: '60000' })
+  const jobs = await enqueueJobs(
+    database.system,
+    Array.from({ length: 20 }, () => newJob(type, null, {})),
+  )
+  const running = async () =>
+    (await database.owner(`select count(*)::int as n from job_queue where job_type = 'WRITE' and status = 'running'`))[0]!['n'] as number
+  const beat = async () => String((await database.owner(`select heartbeat_at::text as at from workers where id = $1`, [worker.id]))[0]!['at'])
+  try {
+    await until(async () => (await running()) === jobs.length, 'all have begun')
+    const last = await beat()
+    await until(async () => (await beat()) !== last, 'another heartbeat')
+    release()
+    await until(async () => (await running()) === 0, 'all have ended')
+  } finally {
+    release()
+    await worker.drain()
+  }
+})
+
 test('schedules: each slot once, whatever the number of workers', async () => {
   const type = jobType('TICK', async () => ({ kind: 'succeed' }), { queue: 'ticks' })
   const schedules = [{ name: 'every-second', job_type: 'TICK', cron: '* * * * * *', payload: {}, per_organization: false }]
