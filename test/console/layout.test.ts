@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { charts } from '#machines/charts.ts'
 import type { Chart } from '#machines/chart.ts'
-import { NODE, place } from '#console/client/layout.ts'
+import { place } from '#console/client/layout.ts'
 import { settledStates, toneOf } from '#console/client/states.ts'
 
 const job = charts.find(({ name }) => name === 'job')!
@@ -10,16 +10,16 @@ const job = charts.find(({ name }) => name === 'job')!
 for (const chart of charts) {
   for (const direction of ['LR', 'TB'] as const) {
     test(`the ${chart.name} machine is drawn ${direction} with every state once, inside, and none on top of another`, () => {
-      const { states, width, height } = place(chart, direction)
+      const { states, width, height, node } = place(chart, direction)
       assert.deepEqual(
         states.map(({ name }) => name),
         chart.states,
       )
       for (const { x, y } of states) {
-        assert.ok(x - NODE.width / 2 >= 0 && x + NODE.width / 2 <= width && y - NODE.height / 2 >= 0 && y + NODE.height / 2 <= height)
+        assert.ok(x - node.width / 2 >= 0 && x + node.width / 2 <= width && y - node.height / 2 >= 0 && y + node.height / 2 <= height)
       }
       for (const a of states) {
-        for (const b of states) assert.ok(a === b || Math.abs(a.x - b.x) >= NODE.width || Math.abs(a.y - b.y) >= NODE.height, `${a.name} covers ${b.name}`)
+        for (const b of states) assert.ok(a === b || Math.abs(a.x - b.x) >= node.width || Math.abs(a.y - b.y) >= node.height, `${a.name} covers ${b.name}`)
       }
     })
   }

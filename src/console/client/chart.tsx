@@ -1,6 +1,7 @@
+import { Fragment } from 'preact'
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Chart } from '#machines/chart.ts'
-import { edgeId, LABEL, NODE, place } from './layout.ts'
+import { edgeId, HEAD, LABEL, place } from './layout.ts'
 import type { Drawing, PlacedEdge, PlacedState } from './layout.ts'
 import type { Flow } from './shapes.ts'
 import { spoken, toneOf } from './states.ts'
@@ -60,10 +61,14 @@ export function ChartView({ chart, counts, hrefOf, edgeHrefOf, currentEdge, flow
         >
           <defs>
             <ArrowHead id={`${id}-tip`} class="tip" />
+            <ArrowHead id={`${id}-tip-warm`} class="tip tip-warm" wide />
             <ArrowHead id={`${id}-tip-taken`} class="tip tip-taken" />
           </defs>
-          {drawing.edges.map((edge) => (
-            <EdgeLine key={edge.id} edge={edge} tip={`${id}-tip`} taken={taken?.has(edge.id) ?? currentEdge === edge.id} heat={flow && heatOf(flow, edge.id)} />
+          {coldFirst(drawing.edges, taken, flow).map((edge) => (
+            <Fragment key={edge.id}>
+              <EdgeLine edge={edge} tip={`${id}-tip`} taken={taken?.has(edge.id) ?? currentEdge === edge.id} heat={flow && heatOf(flow, edge.id)} />
+              <rect class="edge-gap" {...boxOf(edge, taken?.get(edge.id), flow && (flow.edges.get(edge.id) ?? NO_FLOW))} />
+            </Fragment>
           ))}
           {drawing.start && <circle class="chart-start" cx={drawing.start.x} cy={drawing.start.y} r={drawing.start.radius} />}
           {drawing.edges.map((edge) => (
@@ -80,6 +85,7 @@ export function ChartView({ chart, counts, hrefOf, edgeHrefOf, currentEdge, flow
             <StateBox
               key={state.name}
               state={state}
+              size={drawing.node}
               count={counts?.[state.name] ?? (counts ? 0 : undefined)}
               href={hrefOf?.(state.name)}
               lit={current === state.name}
@@ -91,6 +97,12 @@ export function ChartView({ chart, counts, hrefOf, edgeHrefOf, currentEdge, flow
       )}
     </div>
   )
+}
+
+/** The arrows in the order in which they are drawn: what matters most lies on top, and no other one's words cover it. */
+function coldFirst(edges: readonly PlacedEdge[], taken: ReadonlyMap<string, unknown> | undefined, flow: ChartFlow | undefined): PlacedEdge[] {
+  const warmth = ({ id }: PlacedEdge) => (taken?.has(id) ? 2 : flow ? heatOf(flow, id) : 0)
+  return edges.toSorted((a, b) => warmth(a) - warmth(b))
 }
 
 /** How often each event took each arrow. */
@@ -109,10 +121,12 @@ function best([across, down]: readonly [Drawing, Drawing], width: number): Drawi
   return fit(across) >= Math.min(0.82, fit(down)) ? across : down
 }
 
-function ArrowHead({ id, class: className }: { id: string; class: string }) {
+/** It begins where its line ends, so that the line never shows beside its tip; a thick line has a wide one. */
+function ArrowHead({ id, class: className, wide = false }: { id: string; class: string; wide?: boolean }) {
+  const half = wide ? HEAD * 0.8 : HEAD * 0.45
   return (
-    <marker id={id} viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto-start-reverse">
-      <path class={className} d="M 0 1 L 10 5 L 0 9 z" />
+    <marker id={id} refX="0.5" refY={half} markerWidth={HEAD + 1} markerHeight={half * 2} markerUnits="userSpaceOnUse" orient="auto">
+      <path class={className} d={`M 0 0 L ${HEAD} ${half} L 0 ${half * 2} z`} />
     </marker>
   )
 }
@@ -128,7 +142,7 @@ interface EdgeLineProps {
 function EdgeLine({ edge, tip, taken, heat }: EdgeLineProps) {
   const classes = ['edge', edge.back && 'edge-back', taken && 'edge-taken', heat === 0 && 'edge-cold', heat && 'edge-warm'].filter(Boolean).join(' ')
   const width = heat ? { strokeWidth: `${(WARM_WIDTH.least + heat * WARM_WIDTH.more).toFixed(2)}px` } : undefined
-  return <path class={classes} d={edge.path} style={width} marker-end={`url(#${taken ? `${tip}-taken` : tip})`} />
+  return <path class={classes} d={edge.path} style={width} marker-end={`url(#${taken ? `${tip}-taken` : heat ? `${tip}-warm` : tip})`} />
 }
 
 interface EdgeLabelProps {
@@ -139,18 +153,17 @@ interface EdgeLabelProps {
   lit: boolean
 }
 
-function EdgeLabel({ edge: { from, to, label, lines, back }, times, flow, href, lit }: EdgeLabelProps) {
+function EdgeLabel({ edge, times, flow, href, lit }: EdgeLabelProps) {
+  const { from, to, label, lines, back } = edge
   const first = label.y - ((lines.length - 1) * LABEL.lineHeight) / 2
   const cold = flow?.count === 0
   const classes = ['edge-label', back && 'edge-label-back', times && 'edge-label-taken', cold && 'edge-label-cold', lit && 'edge-label-lit']
     .filter(Boolean)
     .join(' ')
-  const repeated = times !== undefined && [...times.values()].some((count) => count > 1)
   const text = flow && inBrief(flow)
-  const width = (text === undefined ? label.width : widthOf([...lines.map((line) => line.text.trimEnd()), text])) + (repeated ? TIMES_WIDTH : 0)
   const inside = (
     <>
-      <rect x={label.x - width / 2} y={label.y - label.height / 2} width={width} height={label.height} rx="4" />
+      <rect {...boxOf(edge, times, flow)} rx="4" />
       {lines.map(({ event, text: words }, index) => {
         const count = event === null ? 0 : (times?.get(event) ?? 0)
         if (words.trim() === '') {
@@ -179,7 +192,14 @@ function EdgeLabel({ edge: { from, to, label, lines, back }, times, flow, href, 
   )
 }
 
-/** No wider than its words, so that it hides no more of the line than it must. */
+/** Around an arrow's words, no wider than they are: what of its own line lies below them is left out. */
+function boxOf({ label, lines }: PlacedEdge, times: ReadonlyMap<string, number> | undefined, flow: EdgeFlow | undefined) {
+  const repeated = times !== undefined && [...times.values()].some((count) => count > 1)
+  const words = flow ? [...lines.map((line) => line.text.trimEnd()), inBrief(flow)] : lines.map((line) => line.text)
+  const width = widthOf(words) + (repeated ? TIMES_WIDTH : 0)
+  return { x: label.x - width / 2, y: label.y - label.height / 2, width, height: label.height }
+}
+
 const widthOf = (lines: readonly string[]): number => Math.max(...lines.map((line) => line.length)) * LABEL.charWidth + 2 * LABEL.padding
 
 /** What took an arrow lately, all of its events together. */
@@ -226,6 +246,7 @@ function inBrief({ count, per_second, p95_ms }: EdgeFlow): string {
 
 interface StateBoxProps {
   state: PlacedState
+  size: Drawing['node']
   count: number | undefined
   href: string | undefined
   lit: boolean
@@ -234,16 +255,16 @@ interface StateBoxProps {
   visited: boolean
 }
 
-function StateBox({ state: { name, x, y, settled }, count, href, lit, p95, visited }: StateBoxProps) {
+function StateBox({ state: { name, x, y, settled }, size: { width, height }, count, href, lit, p95, visited }: StateBoxProps) {
   const shown = useTween(count ?? 0)
   const pulse = usePulse(count)
   const classes = ['state', `tone-${toneOf(name)}`, settled && 'settled', lit && 'lit', !visited && 'unvisited', !count && !lit && 'empty']
-  const [left, top] = [x - NODE.width / 2, y - NODE.height / 2]
+  const [left, top] = [x - width / 2, y - height / 2]
   const box = (
     <>
-      {pulse > 0 && <rect key={pulse} class="state-pulse" x={left} y={top} width={NODE.width} height={NODE.height} rx="10" />}
-      <rect class="state-box" x={left} y={top} width={NODE.width} height={NODE.height} rx="10" />
-      {settled && <rect class="state-inner" x={left + 4} y={top + 4} width={NODE.width - 8} height={NODE.height - 8} rx="7" />}
+      {pulse > 0 && <rect key={pulse} class="state-pulse" x={left} y={top} width={width} height={height} rx="10" />}
+      <rect class="state-box" x={left} y={top} width={width} height={height} rx="10" />
+      {settled && <rect class="state-inner" x={left + 4} y={top + 4} width={width - 8} height={height - 8} rx="7" />}
       <text class="state-name" x={x} y={count === undefined ? y : y - (p95 == null ? 11 : 17)}>
         {spoken(name)}
       </text>{' '}

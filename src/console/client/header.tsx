@@ -1,5 +1,6 @@
 import { Brand } from './brand.tsx'
 import { signOut } from './api.ts'
+import { CommandBar } from './command-bar.tsx'
 import { Nav } from './nav.tsx'
 import { useConnection } from './polling.ts'
 import { DESK, HOME } from './route.ts'
@@ -16,6 +17,7 @@ export function Header({ me, health, surface, path }: { me: Me | undefined; heal
       <Nav surface={surface} path={path} role={me?.role} />
       <HealthMark health={health} />
       <span class="header-space" />
+      <CommandBar role={me?.role} />
       {me && (
         <span class="header-me" title={me.email}>
           <span class="header-email">{me.email}</span>

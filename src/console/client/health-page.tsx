@@ -51,6 +51,16 @@ function ServiceFigures({ health, database }: { health: Health; database: Databa
         tone={health.status === 'ok' ? 'done' : health.status === 'degraded' ? 'retried' : 'failed'}
         from="GET /health"
       />
+      {database && (
+        <Tile
+          name="Log violations"
+          value={faults.length === 0 ? '0' : `${faults.length} or more`}
+          note={`must be 0; in the newest ${database.conformance.checked_jobs.toLocaleString('en')} jobs`}
+          tone={faults.length === 0 ? 'done' : 'failed'}
+          from="select * from job_log_violations"
+          href={faults[0] && jobAddress(faults[0].job_id)}
+        />
+      )}
       <Tile
         name="Database answers"
         value={checks.database.latency_ms === null ? checks.database.status : `in ${checks.database.latency_ms} ms`}
@@ -89,16 +99,6 @@ function ServiceFigures({ health, database }: { health: Health; database: Databa
           from="GET /health, dependencies"
         />
       ))}
-      {database && (
-        <Tile
-          name="Log violations"
-          value={faults.length === 0 ? '0' : `${faults.length} or more`}
-          note={`in the newest ${database.conformance.checked_jobs.toLocaleString('en')} jobs`}
-          tone={faults.length === 0 ? 'done' : 'failed'}
-          from="select * from job_log_violations"
-          href={faults[0] && jobAddress(faults[0].job_id)}
-        />
-      )}
     </ul>
   )
 }

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { jobs } from './api.ts'
 import { BulkBar } from './bulk-bar.tsx'
@@ -22,12 +23,15 @@ export function JobList({
   page,
   mayMove,
   title,
+  children,
 }: {
   query: URLSearchParams
   machine: Machine | undefined
   page: number
   mayMove: boolean
   title: string
+  /** What stands between the head and the filters. */
+  children?: ComponentChildren
 }) {
   const filters = filtersOf(query)
   const cursor = query.get('cursor')
@@ -52,6 +56,7 @@ export function JobList({
         <span class="card-space" />
         <JobSearch query={query} />
       </div>
+      {children}
       <StatusChips query={query} machine={machine} />
       {mayMove && <BulkBar key={JSON.stringify(filters)} chosen={chosen} filters={filters} clear={() => setChosen(new Set())} moved={refresh} />}
       {data && items.length > 0 && (

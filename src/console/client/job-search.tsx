@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { useCommands } from './commands.ts'
 import { FILTER_WORDS, filtersOf, FILTERS, parseSearch, writeSearch } from './job-filter.ts'
 import { go, jobAddress, withQuery } from './route.ts'
 
@@ -20,15 +21,7 @@ export function JobSearch({ query }: { query: URLSearchParams }) {
     const timer = setTimeout(() => send(text), TYPING_MS)
     return () => clearTimeout(timer)
   }, [text])
-  useEffect(() => {
-    const focus = (event: KeyboardEvent) => {
-      if (event.key !== '/' || event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return
-      event.preventDefault()
-      box.current?.focus()
-    }
-    addEventListener('keydown', focus)
-    return () => removeEventListener('keydown', focus)
-  }, [])
+  useCommands([{ id: 'search', name: 'Search in jobs', keys: '/', run: () => box.current?.focus() }])
 
   function send(typed: string): void {
     const filters = parseSearch(typed)

@@ -12,8 +12,9 @@ export function JobsPage({ query, role }: { query: URLSearchParams; role: string
   const machine = usePolling('machines', MACHINES_MS, machines).data?.find(({ name }) => name === 'job')
   return (
     <div class="page">
-      <SavedViews query={query} />
-      <JobList query={query} machine={machine} page={PAGE} mayMove={mayMoveJobs(role)} title="Jobs" />
+      <JobList query={query} machine={machine} page={PAGE} mayMove={mayMoveJobs(role)} title="Jobs">
+        <SavedViews query={query} />
+      </JobList>
     </div>
   )
 }

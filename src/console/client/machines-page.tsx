@@ -31,7 +31,7 @@ export function MachinesPage({ query, role }: { query: URLSearchParams; role: st
           {data && shown && <MachineTabs machines={data} shown={shown.name} query={query} />}
           <span class="card-space" />
           <WindowPicker query={query} />
-          <ProbeButton role={role} />
+          {shown?.name === JOB_MACHINE && <ProbeButton role={role} />}
         </div>
         {shown && <LiveMachine key={shown.name} machine={shown} query={query} role={role} />}
         {!data && !error && <Loading rows={5} what="the machines" />}

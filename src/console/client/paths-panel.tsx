@@ -27,55 +27,56 @@ export function PathsPanel({ window }: { window: number }) {
         )}
       </div>
       {data?.items.length === 0 && <Blank title="No job lived its whole life in this time">Look further back, or send some probes.</Blank>}
-      {rare.length > 0 && <PathTable title="Rare" items={rare} />}
-      {usual.length > 0 && <PathTable title="Usual" items={usual} />}
+      {data && data.items.length > 0 && (
+        <div class="table-scroll" tabIndex={0} role="group" aria-label="Paths">
+          <table class="table">
+            <thead>
+              <tr>
+                <th scope="col">Path</th>
+                {['Jobs', 'Share', 'p50', 'p95'].map((head) => (
+                  <th key={head} scope="col" class="number">
+                    {head}
+                  </th>
+                ))}
+                <th scope="col">Look at</th>
+              </tr>
+            </thead>
+            <PathRows title="Rare" items={rare} />
+            <PathRows title="Usual" items={usual} />
+          </table>
+        </div>
+      )}
       {!data && (error ? <Fault error={error} doing="read the paths" /> : <Loading what="the paths" />)}
     </section>
   )
 }
 
-function PathTable({ title, items }: { title: string; items: MinedPaths['items'] }) {
+function PathRows({ title, items }: { title: string; items: MinedPaths['items'] }) {
+  if (items.length === 0) return null
   return (
-    <div class="table-scroll" tabIndex={0} role="group" aria-label={`${title} paths`}>
-      <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">{title}</th>
-            <th scope="col" class="number">
-              Jobs
-            </th>
-            <th scope="col" class="number">
-              Share
-            </th>
-            <th scope="col" class="number">
-              p50
-            </th>
-            <th scope="col" class="number">
-              p95
-            </th>
-            <th scope="col">Look at</th>
-          </tr>
-        </thead>
-        <tbody>
-          {items.map(({ events, jobs, share, p50_ms, p95_ms, example_jobs }) => (
-            <tr key={events.join()}>
-              <td class="path mono">{folded(events)}</td>
-              <td class="number">{jobs.toLocaleString('en')}</td>
-              <td class="number">{percent(share)}</td>
-              <td class="number">{duration(p50_ms)}</td>
-              <td class="number">{duration(p95_ms)}</td>
-              <td>
-                {example_jobs.map((id) => (
-                  <a key={id} class="link number" href={jobAddress(id)}>
-                    #{id}
-                  </a>
-                ))}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <tbody>
+      <tr>
+        <th scope="rowgroup" colSpan={6} class="table-group">
+          {title}
+        </th>
+      </tr>
+      {items.map(({ events, jobs, share, p50_ms, p95_ms, example_jobs }) => (
+        <tr key={events.join()}>
+          <td class="path mono">{folded(events)}</td>
+          <td class="number">{jobs.toLocaleString('en')}</td>
+          <td class="number">{percent(share)}</td>
+          <td class="number">{duration(p50_ms)}</td>
+          <td class="number">{duration(p95_ms)}</td>
+          <td class="number-links">
+            {example_jobs.map((id) => (
+              <a key={id} class="link number" href={jobAddress(id)}>
+                #{id}
+              </a>
+            ))}
+          </td>
+        </tr>
+      ))}
+    </tbody>
   )
 }
 

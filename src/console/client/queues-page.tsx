@@ -80,7 +80,7 @@ function QueueCard({ queue, history, mayMove, moved }: CardProps) {
       {series && (
         <div class="sparks">
           <figure>
-            <figcaption>done a second</figcaption>
+            <figcaption>done, at most {rate(Math.max(0, ...series.done))}</figcaption>
             <Plot
               spark
               height={SPARK_HEIGHT}
@@ -90,7 +90,7 @@ function QueueCard({ queue, history, mayMove, moved }: CardProps) {
             />
           </figure>
           <figure>
-            <figcaption>wait p95</figcaption>
+            <figcaption>wait p95, at most {series.wait === null ? '–' : duration(series.wait)}</figcaption>
             <Plot
               spark
               height={SPARK_HEIGHT}
@@ -157,12 +157,12 @@ function Limits({ queue, mayMove, moved }: { queue: Queue; mayMove: boolean; mov
   const words = [
     queue.concurrency !== null && `${queue.held ?? 0} of at most ${queue.concurrency} held`,
     queue.rate_limit !== null && `at most ${queue.rate_limit} in ${queue.rate_period_seconds} s, ${Math.floor(queue.rate_tokens ?? 0)} left`,
-    `refuses beyond ${queue.max_depth.toLocaleString('en')}`,
+    `Refuses new jobs beyond ${queue.max_depth.toLocaleString('en')}`,
   ].filter(Boolean)
   if (!open) {
     return (
       <p class="queue-limits faint">
-        {words.join('; ')}{' '}
+        <span>{words.join('; ')}</span>
         {mayMove && (
           <button class="button button-small" onClick={() => setOpen(true)} aria-label={`Limits of ${queue.name}`}>
             Limits

@@ -6,7 +6,7 @@ import { ticketAddress } from './route.ts'
 import type { SlaBoard } from './shapes.ts'
 import { spoken } from './states.ts'
 import { Tile } from './tile.tsx'
-import { duration, percent } from './times.ts'
+import { chance, duration } from './times.ts'
 import { WindowPicker, windowOf } from './window-picker.tsx'
 
 const BOARD_MS = 10_000
@@ -42,7 +42,7 @@ export function SlaPage({ query }: { query: URLSearchParams }) {
           <Tile
             name="Breaches"
             value={String(breaches.length)}
-            note={`in the last ${duration(data.window_seconds * 1_000)}`}
+            note={`noticed in the last ${duration(data.window_seconds * 1_000)}`}
             tone={breaches.length > 0 ? 'retried' : 'done'}
             from="atum_sla_breaches_total"
           />
@@ -62,7 +62,7 @@ export function SlaPage({ query }: { query: URLSearchParams }) {
         {due_soon.length === 0 ? (
           <Blank title="Nothing is due within the hour" />
         ) : (
-          <Table label="Due within the hour" heads={['Ticket', 'Priority', 'State', 'Due', 'Risk']}>
+          <Table label="Due within the hour" heads={['Ticket', 'Priority', 'State', 'Due', '#Risk']}>
             {due_soon.map((ticket) => (
               <tr key={ticket.ticket_id}>
                 <TicketCell ticket={ticket} />
@@ -73,7 +73,7 @@ export function SlaPage({ query }: { query: URLSearchParams }) {
                 <td>
                   <Age at={ticket.sla_due_at} suffix=" ago" />
                 </td>
-                <td class="number">{ticket.sla_risk_score === null ? 'unknown' : percent(ticket.sla_risk_score)}</td>
+                <td class="number">{ticket.sla_risk_score === null ? 'unknown' : chance(ticket.sla_risk_score)}</td>
               </tr>
             ))}
           </Table>
@@ -82,22 +82,23 @@ export function SlaPage({ query }: { query: URLSearchParams }) {
       <section class="card" aria-labelledby="breaches-title">
         <div class="card-head">
           <h2 id="breaches-title">Breaches</h2>
+          <span class="faint">noticed in the last {duration(data.window_seconds * 1_000)}, open or not</span>
         </div>
         {breaches.length === 0 ? (
           <Blank title={`No clock breached in the last ${duration(data.window_seconds * 1_000)}`} />
         ) : (
-          <Table label="Breaches" heads={['Ticket', 'Clock', 'State', 'Breached', 'Noticed after']}>
+          <Table label="Breaches" heads={['Ticket', 'Clock', 'State', 'Breached', '#Noticed after']}>
             {breaches.map((breach) => (
               <tr key={`${breach.ticket_id} ${breach.clock} ${breach.cycle}`}>
                 <TicketCell ticket={breach} />
-                <td>
+                <td class="unbroken">
                   {spoken(breach.clock)}
                   {breach.cycle > 1 && ` ${breach.cycle}`}
                 </td>
                 <td>
                   <Chip state={breach.status} />
                 </td>
-                <td>
+                <td class="unbroken">
                   <Age at={breach.breached_at} suffix=" ago" />
                 </td>
                 <td class="number">{duration(Math.max(0, Date.parse(breach.noticed_at) - Date.parse(breach.breached_at)))}</td>
@@ -127,8 +128,8 @@ function Table({ label, heads, children }: { label: string; heads: string[]; chi
         <thead>
           <tr>
             {heads.map((head) => (
-              <th key={head} scope="col">
-                {head}
+              <th key={head} scope="col" class={head.startsWith('#') ? 'number' : undefined}>
+                {head.replace('#', '')}
               </th>
             ))}
           </tr>

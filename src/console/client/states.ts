@@ -28,7 +28,7 @@ const TONES: Record<string, Tone> = {
 
   offered: 'waiting',
   edited: 'done',
-  rejected: 'failed',
+  rejected: 'ended',
   expired: 'ended',
   replaced: 'ended',
 

@@ -77,3 +77,6 @@ export function percent(share: number): string {
   const value = share * 100
   return `${value >= 10 || value === 0 ? value.toFixed(0) : Number(value.toPrecision(2))} %`
 }
+
+/** A probability, no finer than it is known: "<1 %", "8 %", "75 %". */
+export const chance = (share: number): string => (share > 0 && share < 0.01 ? '<1 %' : `${Math.round(share * 100)} %`)

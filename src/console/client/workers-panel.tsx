@@ -58,7 +58,7 @@ function WorkerEntry({ worker }: { worker: Worker }) {
         {worker.event_loop_lag_ms !== null && <span title="99th percentile of the event loop's delay">lag {worker.event_loop_lag_ms.toFixed(1)} ms</span>}
         <span title={`process ${worker.pid} on ${worker.host}`}>v{worker.version}</span>
       </p>
-      <ActorTree tree={worker.actor_tree} />
+      <ActorTree tree={worker.actor_tree} brief />
     </article>
   )
 }

@@ -21,16 +21,19 @@ export function AttachmentsPanel({ ticket, attachments, changed }: { ticket: Tic
         <h2 id="attachments-title">Attachments</h2>
         <span class="faint number">{attachments.length}</span>
       </div>
-      <ul class="helps">
-        {attachments.map((attachment) => (
-          <li key={attachment.id}>
-            <Download attachment={attachment} /> <span class="faint">{bytes(attachment.size_bytes)}</span>
-          </li>
-        ))}
-      </ul>
+      {attachments.length > 0 && (
+        <ul class="helps">
+          {attachments.map((attachment) => (
+            <li key={attachment.id}>
+              <Download attachment={attachment} /> <span class="faint">{bytes(attachment.size_bytes)}</span>
+            </li>
+          ))}
+        </ul>
+      )}
       <label class="attach">
-        <span class="faint">{busy ? 'Sending…' : 'Attach files'}</span>
+        <span class="button button-small">{busy ? 'Sending…' : 'Attach files'}</span>
         <input
+          class="sr"
           type="file"
           multiple
           disabled={busy}

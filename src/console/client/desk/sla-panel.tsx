@@ -3,7 +3,7 @@ import { serverNow } from '../connection.ts'
 import { Age, Chip } from '../marks.tsx'
 import { useNow, usePolling } from '../polling.ts'
 import { spoken } from '../states.ts'
-import { duration, exact, percent } from '../times.ts'
+import { chance, duration, exact } from '../times.ts'
 import type { Sla, SlaCycle, Ticket } from './shapes.ts'
 
 const SLA_MS = 10_000
@@ -18,7 +18,7 @@ export function SlaPanel({ ticket }: { ticket: Ticket }) {
         {data?.policy && <span class="faint">{data.policy.name}</span>}
         {data?.risk != null && (
           <span class="faint number" title={`by ${spoken(data.risk_basis)}, from ${data.risk_history_rows} past clocks`}>
-            {percent(data.risk)} risk
+            {chance(data.risk)} risk
           </span>
         )}
       </div>
@@ -56,7 +56,7 @@ function Clock({ cycle }: { cycle: SlaCycle }) {
         </span>
       </p>
       <progress
-        class="progress"
+        class={left < 0 ? 'progress progress-over' : 'progress'}
         max={cycle.target_seconds}
         value={Math.min(cycle.target_seconds, cycle.target_seconds - left)}
         aria-label={`${spoken(cycle.clock)}: counted of its target`}

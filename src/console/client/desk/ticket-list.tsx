@@ -7,8 +7,8 @@ import { useNow, usePolling } from '../polling.ts'
 import { go, ticketAddress, withQuery } from '../route.ts'
 import { moveAmongRows } from '../row-keys.ts'
 import type { Me, Page } from '../shapes.ts'
-import { percent } from '../times.ts'
-import { useCommands } from './commands.ts'
+import { chance } from '../times.ts'
+import { useCommands } from '../commands.ts'
 import { hasDraft } from './drafts.ts'
 import { useTicketEvents } from './events.ts'
 import { useDirectory } from './people.ts'
@@ -157,7 +157,7 @@ function TicketSearch({ query }: { query: URLSearchParams }) {
         id="ticket-search"
         class="input"
         type="search"
-        placeholder="Search  /"
+        placeholder="Search in tickets  /"
         aria-label="Search in tickets"
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
@@ -195,9 +195,9 @@ function TicketRow({ ticket, directory, me }: { ticket: Ticket; directory: Direc
         {ticket.subject}
       </a>
       <span class="ticket-marks">
-        {hasDraft(me.id, ticket.id) && <span class="chip tone-held">draft</span>}
         <span class={`priority priority-${ticket.priority}`}>{ticket.priority}</span>
         <Chip state={ticket.status} />
+        {hasDraft(me.id, ticket.id) && <span class="chip tone-held">draft</span>}
       </span>
       <span class="ticket-who faint">{assignee}</span>
       <span class="ticket-due number">
@@ -212,7 +212,7 @@ function TicketRow({ ticket, directory, me }: { ticket: Ticket; directory: Direc
         )}
       </span>
       <span class="ticket-risk number" title="Probability of missing the target">
-        {ticket.sla_due_at !== null && ticket.sla_risk_score !== null && `${percent(ticket.sla_risk_score)} risk`}
+        {ticket.sla_due_at !== null && ticket.sla_risk_score !== null && `${chance(ticket.sla_risk_score)} risk`}
       </span>
     </li>
   )

@@ -7,7 +7,7 @@ import type { Me, Page } from '../shapes.ts'
 import { spoken } from '../states.ts'
 import { useAction } from '../use-action.ts'
 import { AttachmentsPanel } from './attachments-panel.tsx'
-import { useCommands } from './commands.ts'
+import { useCommands } from '../commands.ts'
 import { Composer } from './composer.tsx'
 import { useTicketEvents } from './events.ts'
 import { useDirectory } from './people.ts'
@@ -103,6 +103,9 @@ function TicketHead({ ticket, me, changed }: { ticket: Ticket; me: Me; changed: 
   const title = useRef<HTMLHeadingElement>(null)
   useEffect(() => title.current?.focus(), [])
   const moves = TICKET_MOVES[ticket.status] ?? []
+  const takes = ticket.assigned_to !== me.id && moves.length > 0 && ticket.status !== 'new'
+  // Who takes it assigns it.
+  const shown = takes ? moves.filter((status) => status !== 'assigned') : moves
   const move = (status: string) =>
     run(async () => {
       await send('POST', `/tickets/${ticket.id}/${status === 'accepted' ? 'accept' : 'status'}`, { body: status === 'accepted' ? {} : { status } })
@@ -140,13 +143,18 @@ function TicketHead({ ticket, me, changed }: { ticket: Ticket; me: Me; changed: 
               {error.message}
             </span>
           )}
-          {ticket.assigned_to !== me.id && moves.length > 0 && ticket.status !== 'new' && (
-            <button class="button" disabled={busy} onClick={take}>
+          {takes && (
+            <button class={ticket.status === 'accepted' ? 'button button-main' : 'button'} disabled={busy} onClick={take}>
               Assign to me
             </button>
           )}
-          {moves.map((status, index) => (
-            <button key={status} class={index === 0 ? 'button button-main' : 'button'} disabled={busy} onClick={() => move(status)}>
+          {shown.map((status, index) => (
+            <button
+              key={status}
+              class={index === 0 && !(takes && ticket.status === 'accepted') ? 'button button-main' : 'button'}
+              disabled={busy}
+              onClick={() => move(status)}
+            >
               {VERBS[status] ?? spoken(status)}
             </button>
           ))}
@@ -158,10 +166,10 @@ function TicketHead({ ticket, me, changed }: { ticket: Ticket; me: Me; changed: 
 
 const VERBS: Record<string, string> = {
   accepted: 'Accept',
-  assigned: 'Assigned',
-  in_progress: 'In progress',
+  assigned: 'Mark as assigned',
+  in_progress: 'Start work',
   waiting_customer: 'Wait for customer',
   resolved: 'Resolve',
   closed: 'Close',
-  cancelled: 'Cancel',
+  cancelled: 'Cancel ticket',
 }

@@ -2,7 +2,7 @@ import { readIfThere, send } from '../api.ts'
 import { usePolling } from '../polling.ts'
 import { percent } from '../times.ts'
 import { useAction } from '../use-action.ts'
-import { useCommands } from './commands.ts'
+import { useCommands } from '../commands.ts'
 import type { Directory } from './people.ts'
 import type { Ticket, Triage, TriageField } from './shapes.ts'
 
@@ -82,7 +82,9 @@ function FieldRow({ ticket, field, directory, done }: { ticket: Ticket; field: T
           <strong>{valueOf(field, directory)}</strong>
         )}{' '}
         {field.confidence !== null && <span class="faint number">{percent(field.confidence)}</span>}
-        {field.state && field.state !== 'offered' && <span class="chip tone-done">{field.is_applied ? 'applied' : field.state}</span>}
+        {field.state && field.state !== 'offered' && (
+          <span class={`chip tone-${field.state === 'rejected' ? 'ended' : 'done'}`}>{field.is_applied ? 'applied' : field.state}</span>
+        )}
       </span>
       <span class="actions">
         {field.allowed.includes('ACCEPT') && (

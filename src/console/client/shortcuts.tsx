@@ -2,7 +2,7 @@ import { useOffered } from './commands.ts'
 import { Dialog } from './dialog.tsx'
 
 const ALWAYS = [
-  ['Ctrl K', 'Commands and tickets'],
+  ['Ctrl K', 'Find a command or a ticket'],
   ['Ctrl Enter', 'Send what is written'],
   ['j, k or arrows', 'Down and up in a list'],
   ['Escape', 'Close what is open'],

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
-import { read } from '../api.ts'
-import { go, ticketAddress } from '../route.ts'
-import type { Page } from '../shapes.ts'
+import { read } from './api.ts'
+import { go, ticketAddress } from './route.ts'
+import type { Page } from './shapes.ts'
 import { useOffered } from './commands.ts'
 import { Dialog } from './dialog.tsx'
 
@@ -21,13 +21,17 @@ interface Choice {
   run: () => void
 }
 
-/** Ctrl-K: everything that can be done now, and every ticket, by a few letters of it. */
-export function Palette({ close }: { close: () => void }) {
+/** Ctrl-K: everything that can be done now, and for whoever answers `tickets` every one of them, by a few letters of it. */
+export function Palette({ close, tickets }: { close: () => void; tickets: boolean }) {
   const [text, setText] = useState('')
   const [at, setAt] = useState(0)
   const commands = useOffered().filter(({ name }) => matches(name, text))
-  const tickets = useFound(text).map(({ id, number, subject }): Choice => ({ id, name: `#${number} ${subject}`, run: () => go(ticketAddress(id)) }))
-  const choices: Choice[] = [...commands, ...tickets]
+  const found = useFound(tickets ? text : '').map(({ id, number, subject }): Choice => ({
+    id,
+    name: `#${number} ${subject}`,
+    run: () => go(ticketAddress(id)),
+  }))
+  const choices: Choice[] = [...commands, ...found]
   const chosen = choices[Math.min(at, choices.length - 1)]
   const run = (choice: Choice | undefined) => {
     if (!choice) return
@@ -44,7 +48,7 @@ export function Palette({ close }: { close: () => void }) {
         aria-expanded="true"
         aria-controls="palette-list"
         aria-activedescendant={chosen && `palette-${chosen.id}`}
-        placeholder="A command, or words of a ticket"
+        placeholder={tickets ? 'A command, or words of a ticket' : 'A command'}
         value={text}
         ref={(element) => element?.focus()}
         onInput={(event) => {
@@ -59,7 +63,7 @@ export function Palette({ close }: { close: () => void }) {
           event.preventDefault()
         }}
       />
-      <ul class="palette" id="palette-list" role="listbox" aria-label="Commands and tickets">
+      <ul class="palette" id="palette-list" role="listbox" aria-label={tickets ? 'Commands and tickets' : 'Commands'}>
         {choices.map((choice) => (
           <li
             key={choice.id}
