@@ -13,6 +13,8 @@ export const LIMITS = {
   PAGE_DEFAULT: 50,
   PAGE_MAX: 200,
   ENQUEUE_COUNT_MAX: 10_000,
+  /** How long a unique key may stay taken after the ENQUEUE of its job: 31 days. */
+  UNIQUE_FOR_MAX_MS: 2_678_400_000,
   QUEUE_CONCURRENCY_MAX: 10_000,
   QUEUE_RATE_MAX: 1_000_000,
   QUEUE_RATE_PERIOD_MAX_SECONDS: 86_400,

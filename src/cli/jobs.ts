@@ -31,6 +31,7 @@ interface EnqueueOptions {
   priority?: number
   delayMs?: number
   uniqueKey?: string
+  uniqueForMs?: number
   json?: boolean
 }
 
@@ -68,6 +69,7 @@ export function jobsCommand(): Command {
     .option('--priority <n>', 'from -100 to 100, the higher the sooner', whole(-100, 100))
     .option('--delay-ms <ms>', 'how long it waits at least', whole(0))
     .option('--unique-key <key>', 'while a job with this type and key lives, there is no second one')
+    .option('--unique-for-ms <n>', 'keep the key for so long from now on, also when the job is done', whole(1, LIMITS.UNIQUE_FOR_MAX_MS))
     .option('--json', 'print the numbers as JSON')
     .addHelpText('after', examples('jobs enqueue PROBE', `jobs enqueue PROBE --payload '{"sleep_ms": 500}' --count 100`))
     .action(enqueue)
@@ -136,6 +138,7 @@ async function enqueue(name: string, options: EnqueueOptions): Promise<void> {
   const type = jobTypes.get(name)
   if (!type) throw new Refusal(`There is no job type ${name}. There are: ${[...jobTypes.keys()].join(', ')}.`)
   checkBelongs(type, options.organization)
+  if (options.uniqueForMs !== undefined && options.uniqueKey === undefined) throw new Refusal('--unique-for-ms: goes with --unique-key.')
   const payload = type.payload.safeParse(parseJson(options.payload))
   if (!payload.success) throw new Refusal(`--payload: ${payload.error.issues.map((issue) => `${issue.path.join('.') || 'it'}: ${issue.message}`).join('; ')}`)
   const ids = await withDatabase(readConfig(), async ({ system }) => {
@@ -145,6 +148,7 @@ async function enqueue(name: string, options: EnqueueOptions): Promise<void> {
         ...(options.priority === undefined ? {} : { priority: options.priority }),
         ...(options.delayMs === undefined ? {} : { delay_ms: options.delayMs }),
         ...(options.uniqueKey === undefined ? {} : { unique_key: options.uniqueKey }),
+        ...(options.uniqueForMs === undefined ? {} : { unique_for_ms: options.uniqueForMs }),
       })
       const enqueued = (
         await enqueueJobs(
@@ -161,7 +165,7 @@ async function enqueue(name: string, options: EnqueueOptions): Promise<void> {
   })
   print(options.json, { ids }, () =>
     ids.length === 0
-      ? 'A live job with this key is there already.'
+      ? 'A job has this key already: it lives, or keeps the key for a period.'
       : `Enqueued ${ids.length}: ${ids.length > 5 ? `${ids[0]} to ${ids.at(-1)}` : ids.join(', ')}`,
   )
 }

@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { openEnqueue } from './job-traces.ts'
+import { keepKeys, takeKeys } from './job-kept-keys.ts'
+import type { KeptJob } from './job-kept-keys.ts'
 import { NO_TENANT } from './jobs.ts'
+import { inTransaction } from './pool.ts'
 import { sql } from './sql.ts'
 import { countWhenCommitted } from './transition-counts.ts'
 import type { CommonQueryMethods } from './pool.ts'
@@ -15,6 +18,8 @@ export interface NewJob {
   priority?: number
   delay_ms?: number
   unique_key?: string | null
+  /** So long from its ENQUEUE on no other job with a period gets its key, whatever becomes of it, unless it fails or is cancelled. */
+  unique_for_ms?: number | null
   /** At most `limit_max` jobs of the organisation with this key are held at a time. */
   limit_key?: string | null
   limit_max?: number | null
@@ -25,9 +30,10 @@ export interface NewJob {
 /**
  * ENQUEUE, in the caller's transaction: the rows, their places in the lanes and their first events in one statement.
  *
- * @returns the ids in the order of `jobs`; null where a live job of the organisation has the same type and unique key
+ * @returns the ids in the order of `jobs`; null where a live job of the organisation has the same type and unique key, or one keeps it for its period
  */
 export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[]): Promise<(number | null)[]> {
+  if (jobs.some((job) => job.unique_for_ms != null)) return enqueueForPeriods(db, jobs)
   if (jobs.length === 0) return []
   const happening = openEnqueue(jobs)
   try {
@@ -114,4 +120,29 @@ async function insertJobs(db: CommonQueryMethods, jobs: readonly NewJob[], trace
     rows.map((row) => ({ job_type: jobs[row.ordinal - 1]!.job_type, event: 'ENQUEUE', from: '', to: 'queued' })),
   )
   return ids
+}
+
+/** Those that want a key for a period take it first; those that get it, and those that want none, are enqueued. */
+async function enqueueForPeriods(db: CommonQueryMethods, jobs: readonly NewJob[]): Promise<(number | null)[]> {
+  return inTransaction(db, async (tx) => {
+    const taken = (await takeKeys(tx, jobs.filter(wantsPeriod))).values()
+    const admitted = jobs.map((job) => !wantsPeriod(job) || taken.next().value === true)
+    const enqueued = await enqueueJobs(
+      tx,
+      jobs.filter((_, index) => admitted[index]).map((job) => ({ ...job, unique_for_ms: null })),
+    )
+    const next = enqueued.values()
+    const ids = admitted.map((isIn) => (isIn ? next.next().value! : null))
+    const kept = jobs.flatMap((job, index) => (wantsPeriod(job) && admitted[index] ? [{ job, id: ids[index]! }] : []))
+    await keepKeys(
+      tx,
+      kept.map(({ job }) => job),
+      kept.map(({ id }) => id),
+    )
+    return ids
+  })
+}
+
+function wantsPeriod(job: NewJob): job is NewJob & KeptJob {
+  return job.unique_key != null && job.unique_for_ms != null
 }

@@ -57,11 +57,11 @@ export async function findJobs(db: CommonQueryMethods, ids: readonly number[]): 
   return db.any(sql.type(jobRow)`select ${jobColumns} from job_queue where id = any(${sql.array(ids, 'int8')}) order by id`)
 }
 
-/** The live jobs that have the unique keys of these. */
+/** The jobs that have the unique keys of these: because they live, or because they keep them for a period. */
 export async function jobsWithKeys(db: CommonQueryMethods, jobs: readonly NewJob[]): Promise<readonly number[]> {
   return db.anyFirst(sql.type(z.object({ job_id: z.number() }))`
-    select distinct job_id
-      from job_unique join unnest(
+    with wanted as materialized (
+      select * from unnest(
         ${sql.array(
           jobs.map((job) => job.organization_id ?? NO_TENANT),
           'uuid',
@@ -73,8 +73,16 @@ export async function jobsWithKeys(db: CommonQueryMethods, jobs: readonly NewJob
         ${sql.array(
           jobs.map((job) => job.unique_key ?? null),
           'text',
+        )},
+        ${sql.array(
+          jobs.map((job) => job.unique_for_ms != null),
+          'bool',
         )}
-      ) as wanted (tenant, job_type, unique_key) using (tenant, job_type, unique_key)
+      ) as wanted (tenant, job_type, unique_key, for_a_period)
+    )
+    select job_id from job_unique join wanted using (tenant, job_type, unique_key)
+     union
+    select job_id from job_kept_keys join wanted using (tenant, job_type, unique_key) where for_a_period and kept_until > now() and job_id is not null
      order by job_id`)
 }
 

@@ -73,6 +73,11 @@ export function afterCommit(db: CommonQueryMethods, work: () => void): void {
   else work()
 }
 
+/** Runs `work` in the transaction of `db`, or in one of its own where `db` is in none. */
+export function inTransaction<T>(db: CommonQueryMethods, work: (tx: CommonQueryMethods) => Promise<T>): Promise<T> {
+  return hooks.has(db) ? work(db) : db.transaction(work)
+}
+
 async function transactionWithHooks<T>(pool: DatabasePool, work: (tx: DatabaseTransactionConnection) => Promise<T>, retries?: number): Promise<T> {
   let waiting: (() => void)[] = []
   const result = await pool.transaction((tx) => {

@@ -77,6 +77,14 @@ export async function removeOldJobs(db: CommonQueryMethods, keepDays: JobRetenti
     ) select count(*) from gone`)
 }
 
+/** Unique keys whose time is over. */
+export const removeOldKeptKeys: Removal = (db, limit) =>
+  db.oneFirst(sql.type(removed)`
+    with gone as (
+      delete from job_kept_keys where (tenant, job_type, unique_key) in (
+        select tenant, job_type, unique_key from job_kept_keys where kept_until < now() limit ${limit} for update skip locked) returning job_id
+    ) select count(*) from gone`)
+
 /** Makes the days ahead and drops the days behind of the event log. */
 export async function turnEventPartitions(db: CommonQueryMethods, daysAhead: number, keepDays: number): Promise<{ made: number; dropped: number }> {
   return db.one(sql.type(z.object({ made: z.number(), dropped: z.number() }))`

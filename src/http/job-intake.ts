@@ -25,6 +25,14 @@ export const jobFields = {
   delay_ms: z.int().min(0).max(DELAY_MAX_MS).optional(),
   run_after: instant.optional(),
   unique_key: z.string().min(1).max(KEY_CHARS).describe('While a job of this type with this key lives, a second one is refused with 409').optional(),
+  unique_for_ms: z
+    .int()
+    .min(1)
+    .max(LIMITS.UNIQUE_FOR_MAX_MS)
+    .describe(
+      'From its enqueue on, the key is refused for this long to others that name a period, also when this job is done; not when it failed or was cancelled',
+    )
+    .optional(),
   max_attempts: z.int().min(1).max(100).optional(),
   limit_key: z.string().min(1).max(KEY_CHARS).describe('At most limit_max jobs of the organisation with this key are held at a time').optional(),
   limit_max: z.int().min(1).max(LIMIT_MAX).optional(),
@@ -37,6 +45,7 @@ type JobFields = z.infer<typeof fields>
 export function wholeJob<Shape extends z.ZodType<JobFields>>(shape: Shape): Shape {
   return shape
     .refine((body) => body.delay_ms === undefined || body.run_after === undefined, { path: ['run_after'], message: 'cannot go with delay_ms' })
+    .refine((body) => body.unique_for_ms === undefined || body.unique_key !== undefined, { path: ['unique_for_ms'], message: 'goes with unique_key' })
     .refine((body) => (body.limit_key === undefined) === (body.limit_max === undefined), {
       path: ['limit_max'],
       message: 'goes with limit_key, and only with it',
@@ -62,6 +71,7 @@ export function jobOf(body: JobFields, identity: Identity, at = ''): NewJob {
       priority: body.priority ?? 0,
       delay_ms,
       unique_key: body.unique_key ?? null,
+      ...(body.unique_for_ms === undefined ? {} : { unique_for_ms: body.unique_for_ms }),
       ...(body.max_attempts === undefined ? {} : { max_attempts: body.max_attempts }),
     }),
     limit_key: body.limit_key ?? null,
@@ -99,10 +109,10 @@ function bodyError(path: string, message: string): FieldError {
   return { location: 'body', path, message }
 }
 
-/** The refusal of jobs whose unique keys live jobs have, with the ids of those that do; a job that has ended meanwhile is not among them. */
+/** The refusal of jobs whose unique keys others have, with the ids of those that do; a job that has lost its key meanwhile is not among them. */
 export async function keyIsTaken(db: CommonQueryMethods, refused: readonly NewJob[]): Promise<Error> {
   const ids = await jobsWithKeys(db, refused)
-  return refusal(409, 'A live job of this type has this unique key.', {
+  return refusal(409, 'A job of this type has this unique key: it lives, or keeps the key for a period.', {
     type: 'urn:atum-desk:problem:job-exists',
     members: { job_id: ids[0] ?? null, job_ids: ids },
   })

@@ -11,6 +11,7 @@ import {
   removeOldDeliveries,
   removeOldIdempotencyKeys,
   removeOldJobs,
+  removeOldKeptKeys,
   removeOldPredictions,
   removeOldRefreshTokens,
   removeOldSlots,
@@ -55,6 +56,7 @@ export const cleanup: JobType<z.infer<typeof payload>> = {
         await removeOldSlots(tx, BATCH)
         await pruneAudit(tx, auditDays, BATCH)
         await removeOldJobs(tx, JOB_KEEP_DAYS, BATCH)
+        await removeOldKeptKeys(tx, BATCH)
         // Last, because dropping a day locks the log until the transaction ends.
         await turnEventPartitions(tx, PARTITION_DAYS_AHEAD, keepDays)
       },

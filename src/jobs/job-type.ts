@@ -70,7 +70,7 @@ export function newJob<Payload>(
   type: JobType<Payload>,
   organizationId: string | null,
   payload: Payload,
-  options: Partial<Pick<NewJob, 'priority' | 'delay_ms' | 'unique_key' | 'max_attempts'>> = {},
+  options: Partial<Pick<NewJob, 'priority' | 'delay_ms' | 'unique_key' | 'unique_for_ms' | 'max_attempts'>> = {},
 ): NewJob {
   return {
     organization_id: organizationId,

@@ -134,6 +134,22 @@ test('a full queue takes no more jobs over HTTP, and still takes tickets', async
   await until(async () => (await busy.post('/jobs', PROBE)).status === 201, 'the queue is open again')
 })
 
+test('a key may be kept for a period, within bounds, and only with a key', async () => {
+  const job = { ...PROBE, unique_key: randomUUID(), unique_for_ms: 60_000 }
+  const { status, body } = await admin.post('/jobs', job)
+  assert.equal(status, 201)
+  await admin.post(`/jobs/${body.id}/cancel`)
+  const second = await admin.post('/jobs', job)
+  assert.equal(second.status, 201, 'a cancelled job keeps no key')
+  const refused = await admin.post('/jobs', job)
+  assert.deepEqual([refused.status, refused.body.type, refused.body.job_id], [409, 'urn:atum-desk:problem:job-exists', second.body.id])
+  const batch = await admin.post('/jobs/batch', { jobs: [PROBE, job] })
+  assert.deepEqual([batch.status, batch.body.job_ids], [409, [second.body.id]])
+  for (const wrong of [{ unique_for_ms: 1_000 }, { unique_key: 'k', unique_for_ms: 0 }, { unique_key: 'k', unique_for_ms: 2_678_400_001 }]) {
+    assert.equal((await admin.post('/jobs', { ...PROBE, ...wrong })).status, 400, JSON.stringify(wrong))
+  }
+})
+
 test('after all this the log breaks no rule', async () => {
   assert.deepEqual(await database.owner('select * from job_log_violations'), [])
 })
