@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { sql } from './sql.ts'
+import { prepared, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 /** What the engine needs of a claimed job; narrow, because it is read tens of thousands of times a second. */
@@ -37,7 +37,10 @@ export type LaneRow = z.infer<typeof laneRow>
  * number of lanes, not of jobs.
  */
 export async function readyLanes(db: CommonQueryMethods, queue: string, limit: number): Promise<readonly LaneRow[]> {
-  return db.any(sql.type(laneRow)`
+  return db.any(
+    prepared(
+      'ready-lanes',
+      sql.type(laneRow)`
     with recursive lane as (
       (select tenant, priority, limit_key, limit_max, run_after from job_ready where queue = ${queue} order by tenant, priority, limit_key, run_after limit 1)
       union all
@@ -52,7 +55,9 @@ export async function readyLanes(db: CommonQueryMethods, queue: string, limit: n
            case when limit_key = '' then 0 else (select count(*)::int from job_slots where name = 'key ' || tenant || ' ' || limit_key) end as held,
            (extract(epoch from run_after) * 1000000)::int8 as head_us,
            extract(epoch from run_after - now())::float8 * 1000 as due_in_ms
-      from lane limit ${limit}`)
+      from lane limit ${limit}`,
+    ),
+  )
 }
 
 /** How many jobs of a lane to claim, none of them due before `after`. */
@@ -89,7 +94,10 @@ export interface Claim {
  * the limit's lock.
  */
 export async function claimJobs(db: CommonQueryMethods, claim: Claim): Promise<readonly ClaimedRow[]> {
-  return db.any(sql.type(claimedRow)`
+  return db.any(
+    prepared(
+      'claim-jobs',
+      sql.type(claimedRow)`
     with ${takenPlaces(claim)}, claimed as (
       update job_queue job
          set status = 'claimed', version = version + 1, attempt = attempt + 1, locked_by = ${claim.worker}, locked_at = statement_timestamp(), updated_at = now()
@@ -101,7 +109,9 @@ export async function claimJobs(db: CommonQueryMethods, claim: Claim): Promise<r
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id, at)
       select id, version, 'CLAIM', state, 'claimed', attempt, ${claim.worker}, organization_id, statement_timestamp() from claimed
     )
-    select ${claimedColumns} from claimed order by lane, run_after, id`)
+    select ${claimedColumns} from claimed order by lane, run_after, id`,
+    ),
+  )
 }
 
 /**
@@ -112,7 +122,10 @@ export async function claimJobs(db: CommonQueryMethods, claim: Claim): Promise<r
  * @param claim.ended serials of leases of which nothing is left to record: their rows go, unless the worker was declared lost
  */
 export async function leaseJobs(db: CommonQueryMethods, claim: Claim & { serial: number; ended: readonly number[] }): Promise<readonly ClaimedRow[]> {
-  return db.any(sql.type(claimedRow)`
+  return db.any(
+    prepared(
+      'lease-jobs',
+      sql.type(claimedRow)`
     with ${takenPlaces(claim)}, claimed as materialized (
       select job.id, job.organization_id, job.job_type, job.version, job.attempt, job.max_attempts, job.last_error, job.payload,
              taken.lane, taken.run_after, taken.state
@@ -125,7 +138,9 @@ export async function leaseJobs(db: CommonQueryMethods, claim: Claim & { serial:
        where worker = ${claim.worker} and serial = any(${sql.array([...claim.ended], 'int4')})
          and exists (select from workers where id = ${claim.worker} and status in ('active', 'draining'))
     )
-    select ${claimedColumns} from claimed order by lane, run_after, id`)
+    select ${claimedColumns} from claimed order by lane, run_after, id`,
+    ),
+  )
 }
 
 // date_part, not extract: a double tells microseconds of our time apart, and costs a third of numeric arithmetic.

@@ -4,7 +4,7 @@ import { keepKeys, takeKeys } from './job-kept-keys.ts'
 import type { KeptJob } from './job-kept-keys.ts'
 import { NO_TENANT } from './jobs.ts'
 import { inTransaction } from './pool.ts'
-import { sql } from './sql.ts'
+import { prepared, sql } from './sql.ts'
 import { countWhenCommitted } from './transition-counts.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
@@ -45,7 +45,10 @@ export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[
 
 async function insertJobs(db: CommonQueryMethods, jobs: readonly NewJob[], traceparent: string | null): Promise<(number | null)[]> {
   const column = <T>(pick: (job: NewJob) => T) => jobs.map(pick)
-  const rows = await db.any(sql.type(z.object({ ordinal: z.number(), id: z.number() }))`
+  const rows = await db.any(
+    prepared(
+      'enqueue-jobs',
+      sql.type(z.object({ ordinal: z.number(), id: z.number() }))`
     with wanted as materialized (
       select nextval('job_queue_id_seq') as id, now() + delay_ms * interval '1 millisecond' as run_after, wanted.*
         from unnest(
@@ -112,7 +115,9 @@ async function insertJobs(db: CommonQueryMethods, jobs: readonly NewJob[], trace
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, organization_id)
       select id, 1, 'ENQUEUE', null, 'queued', 0, organization_id from queued
     )
-    select wanted.ordinal, queued.id from queued join wanted using (id)`)
+    select wanted.ordinal, queued.id from queued join wanted using (id)`,
+    ),
+  )
   const ids: (number | null)[] = jobs.map(() => null)
   for (const row of rows) ids[row.ordinal - 1] = row.id
   countWhenCommitted(

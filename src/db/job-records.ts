@@ -3,7 +3,7 @@ import type { JobEventName, JobState } from '#machines/job.ts'
 import type { JobStanding } from '#machines/job-step.ts'
 import { resolveDependents } from './job-dependencies.ts'
 import { NO_TENANT } from './jobs.ts'
-import { sql } from './sql.ts'
+import { prepared, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 /** One transition that the machine decided, ready to be recorded. */
@@ -76,7 +76,10 @@ function isPlainSuccess({ transitions, result, standing, lease }: Move, worker: 
 async function recordPlainSuccesses(db: CommonQueryMethods, worker: number, moves: readonly Move[]): Promise<readonly RecordedRow[]> {
   const now = performance.now()
   const serials = `{${[...new Set(moves.map((move) => move.lease ?? 'null'))].join(',')}}`
-  return db.any(sql.type(recordedRow)`
+  return db.any(
+    prepared(
+      'record-successes',
+      sql.type(recordedRow)`
     with lease as materialized (
       select serial from job_leases where worker = ${worker} and serial = any(${serials}::int4[])
     ), decided as materialized (
@@ -119,7 +122,9 @@ async function recordPlainSuccesses(db: CommonQueryMethods, worker: number, move
     )
     select decided.id, moved.id is not null as recorded, coalesce(has_dependents, false) as has_dependents
       from decided left join moved on moved.id = decided.id
-     where moved.id is null or has_dependents`)
+     where moved.id is null or has_dependents`,
+    ),
+  )
 }
 
 /** Whole numbers as the text of a PostgreSQL array: a driver that quotes each element takes longer than the rest of the call. */
@@ -141,7 +146,10 @@ async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promi
   const column = <T>(pick: (move: Move) => T) => moves.map(pick)
   const now = performance.now()
   const steps = moves.flatMap((move) => move.transitions.map((transition, index) => ({ ...transition, id: move.id, seq: move.version + index + 1 })))
-  return db.any(sql.type(recordedRow)`
+  return db.any(
+    prepared(
+      'record-moves',
+      sql.type(recordedRow)`
     with decided as materialized (
       select * from unnest(
         ${sql.array(
@@ -282,5 +290,7 @@ async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promi
     )
     select decided.id, moved.id is not null as recorded, coalesce(has_dependents, false) as has_dependents
       from decided left join moved on moved.id = decided.id
-     where moved.id is null or has_dependents`)
+     where moved.id is null or has_dependents`,
+    ),
+  )
 }

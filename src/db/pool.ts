@@ -1,6 +1,7 @@
 import { createPgDriverFactory } from '@slonik/pg-driver'
 import { createPool, SchemaValidationError } from 'slonik'
 import type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection, Interceptor } from 'slonik'
+import { isPooled } from './pooler.ts'
 import { sql } from './sql.ts'
 import { traceStatements } from './statement-traces.ts'
 
@@ -34,6 +35,16 @@ const parseRows: Interceptor = {
   },
 }
 
+/** Behind a pooler a prepared statement may be another connection's: there all are planned each time. */
+const forgetNames: Interceptor = { name: 'forget-names', transformQuery: (_, { sql: text, values }) => ({ sql: text, values }) }
+
+/**
+ * Plans are kept no longer than some seconds: by a plan from when a table was empty, it is read as a whole, and nobody
+ * tells the connection when it has grown. Each time it is the connection that was just used which forgets, so the busiest ones do
+ * most often.
+ */
+const PLANS_KEPT_MS = 1_000
+
 /** PostgreSQL's numbers and times as JavaScript has them: int8 to number (every id stays below 2^53), timestamptz to Date. */
 const typeParsers = [
   { name: 'int8', parse: Number },
@@ -44,9 +55,11 @@ const typeParsers = [
 async function openPool(url: string, { size, name }: PoolOptions): Promise<DatabasePool> {
   const address = new URL(url)
   address.searchParams.set('application_name', name)
+  const keepsPlans = !(await isPooled(address.href))
+  let forgotten = performance.now()
   const pool = await createPool(address.href, {
     driverFactory: createPgDriverFactory(),
-    interceptors: [parseRows, ...traceStatements()],
+    interceptors: [...(keepsPlans ? [] : [forgetNames]), parseRows, ...traceStatements()],
     typeParsers,
     captureStackTrace: false,
     maxPoolSize: size,
@@ -58,7 +71,11 @@ async function openPool(url: string, { size, name }: PoolOptions): Promise<Datab
     statementTimeout: 'DISABLE_TIMEOUT',
     idleInTransactionSessionTimeout: 'DISABLE_TIMEOUT',
     // The default, DISCARD ALL, costs 0.4 ms a query. Nothing here leaves session state behind: every setting is transaction-local.
-    resetConnection: async () => {},
+    resetConnection: async ({ query }) => {
+      if (!keepsPlans || performance.now() - forgotten < PLANS_KEPT_MS) return
+      forgotten = performance.now()
+      await query('discard plans')
+    },
   })
   return { ...pool, transaction: (work, retries) => transactionWithHooks(pool, work, retries) }
 }

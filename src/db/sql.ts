@@ -1,4 +1,5 @@
 import { createSqlTag } from 'slonik'
+import type { QuerySqlToken } from 'slonik'
 import { z } from 'zod'
 
 /** The tag of every statement. `sql.type(schema)` for rows, `sql.typeAlias('void')` for none, `sql.fragment` for parts. */
@@ -9,3 +10,13 @@ export const sql = createSqlTag({
     count: z.object({ count: z.number() }),
   },
 })
+
+/**
+ * A statement that each connection plans once instead of each time: for what is asked thousands of times a second, and
+ * whose planning takes longer than its work. Behind a pooler it is planned each time, see isPooled.
+ *
+ * @param name always of the same text; whoever sends another one under it gets an error
+ */
+export function prepared<T extends QuerySqlToken>(name: string, query: T): T {
+  return { ...query, name }
+}

@@ -14,10 +14,10 @@ export const quiet = createLogger('silent', 'test')
 /** Quick beats, so that a test waits for tenths of a second where an operator waits for seconds. */
 export const QUICK = { HEARTBEAT_MS: '100', WORKER_LOST_MS: '600', RESCUE_MS: '100', POLL_MS: '50', SCHEDULER_MS: '100', DRAIN_MS: '500' }
 
-/** A worker on the test's database. */
+/** A worker on the test's database. It is not lost as quickly as it beats: a slow machine may keep it from its beats for a while. */
 export function testWorker(database: TestDatabase, options: Partial<WorkerOptions> = {}, settings: Record<string, string> = {}): Promise<Worker> {
   return startWorker({
-    config: readConfig({ ...QUICK, ...settings }),
+    config: readConfig({ ...QUICK, WORKER_LOST_MS: '10000', ...settings }),
     database,
     directUrl: database.ownerUrl,
     log: quiet,

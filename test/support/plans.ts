@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import pg from 'pg'
 import type { QuerySqlToken } from 'slonik'
 import { z } from 'zod'
 import type { CommonQueryMethods } from '#db/pool.ts'
+import { sql } from '#db/sql.ts'
 
 /** One node of a plan as PostgreSQL writes it; what is not named here is not looked at. */
 interface PlanNode {
@@ -43,16 +45,15 @@ const answer = z.object({ 'QUERY PLAN': z.array(z.object({ Plan: z.unknown() }))
 
 /**
  * Runs the one statement of `work` under EXPLAIN ANALYZE, in the role and with the values that it always has, and takes
- * back what it wrote.
+ * back what it wrote. A statement that is prepared is explained by the plan that a connection keeps for it, which knows no values.
  */
 export async function explain(db: Pick<CommonQueryMethods, 'transaction'>, work: (db: CommonQueryMethods) => Promise<unknown>): Promise<Plan> {
   const query = await capture(work)
-  const explained = { ...query, parser: answer, sql: `explain (analyze, buffers, timing off, format json) ${query.sql}` } as QuerySqlToken<typeof answer>
   let root: PlanNode | undefined
   const undone = new Error('undone')
   await db
     .transaction(async (tx) => {
-      root = (await tx.one(explained))['QUERY PLAN'][0]!.Plan as PlanNode
+      root = (await tx.one(query.name === undefined ? explained(query) : await explainedByItsKeptPlan(tx, query)))['QUERY PLAN'][0]!.Plan as PlanNode
       throw undone
     })
     .catch((error: unknown) => {
@@ -60,6 +61,25 @@ export async function explain(db: Pick<CommonQueryMethods, 'transaction'>, work:
     })
   return planOf(root!)
 }
+
+const EXPLAIN = 'explain (analyze, buffers, timing off, format json)'
+
+const explained = ({ sql: text, values }: Pick<QuerySqlToken, 'sql' | 'values'>): QuerySqlToken<typeof answer> => ({
+  ...sql.type(answer)`${sql.unsafe``}`,
+  sql: `${EXPLAIN} ${text}`,
+  values,
+})
+
+async function explainedByItsKeptPlan(tx: CommonQueryMethods, { sql: text, values }: QuerySqlToken): Promise<QuerySqlToken<typeof answer>> {
+  await tx.query(sql.unsafe`select set_config('plan_cache_mode', 'force_generic_plan', true)`)
+  await tx.query({ ...sql.unsafe``, sql: `prepare explained as ${text.replaceAll('$slonik_', '$')}` })
+  const given = values.map((value) => (value === null ? 'null' : pg.escapeLiteral(Array.isArray(value) ? arrayOf(value) : String(value))))
+  return explained({ sql: `execute explained${given.length > 0 ? `(${given.join(', ')})` : ''}`, values: [] })
+}
+
+/** An array as PostgreSQL reads it. */
+const arrayOf = (items: readonly unknown[]) =>
+  `{${items.map((item) => (item === null ? 'null' : `"${String(item as string | number | boolean).replaceAll(/[\\"]/g, '\\$&')}"`)).join(',')}}`
 
 /** The statement that `work` would send: a connection that notes it and answers with no rows. */
 async function capture(work: (db: CommonQueryMethods) => Promise<unknown>): Promise<QuerySqlToken> {
