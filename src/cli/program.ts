@@ -4,6 +4,7 @@ import { adminCommand } from './admin.ts'
 import { aiCommand } from './ai.ts'
 import { auditCommand } from './audit.ts'
 import { backupCommand } from './backup.ts'
+import { benchCommand } from './bench.ts'
 import { doctorCommand } from './doctor.ts'
 import { jobsCommand } from './jobs.ts'
 import { kbCommand } from './kb.ts'
@@ -44,6 +45,7 @@ export function createProgram(): Command {
     auditCommand,
     mailboxCommand,
     doctorCommand,
+    benchCommand,
     backupCommand,
     restoreCommand,
   ]) {

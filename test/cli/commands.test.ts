@@ -44,6 +44,15 @@ test('an unknown command or option ends with an exit code and words on standard 
   }
 })
 
+test('bench names its suites, hands their options on, and ends as they do', async () => {
+  const list = await run(['bench', 'list'], here)
+  assert.equal(list.code, 0, list.stderr)
+  assert.match(list.stdout, /drain .*\n[^]*--peers/)
+  const unknown = await run(['bench', 'drain', '--peers', 'nobody'], here)
+  assert.notEqual(unknown.code, 0)
+  assert.match(unknown.stderr, /There is no peer nobody/)
+})
+
 test('migrations go down to a name, and up again', async () => {
   const own = await testDatabase()
   const there = { DATABASE_URL: own.ownerUrl, ATUM_DATA_DIR }
