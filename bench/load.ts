@@ -84,7 +84,8 @@ async function run({ server, options, say }: Bench): Promise<Findings> {
 
 async function measure(address: string, tokens: readonly string[], { name, method, paths, body }: Load): Promise<Measured> {
   const client = fork(CLIENT, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const told = once(client, 'message') as Promise<[LoadFound]>
+  const ended = once(client, 'exit').then(([code]) => Promise.reject(new Error(`a client ended with ${String(code)} before it said what it found`)))
+  const told = Promise.race([once(client, 'message') as Promise<[LoadFound]>, ended])
   client.send({ address, method, paths, body: body ?? null, tokens, seconds: SECONDS } satisfies LoadPlan)
   const [{ milliseconds, failed, seconds }] = await told
   return {

@@ -56,5 +56,5 @@ async function ask(agent: Agent, url: string, method: string, token: string, bod
 }
 
 const [plan] = (await once(process, 'message')) as [LoadPlan]
-process.send?.(await load(plan))
-process.disconnect?.()
+// What was found may be more than the pipe takes at once: it is cut off where the channel is closed before all is written.
+process.send?.(await load(plan), () => process.disconnect?.())

@@ -54,14 +54,14 @@ export async function fillTickets(url: string, organizationId: string, tickets: 
             )
             await writer.query(
               `insert into ticket_texts (organization_id, ticket_id, number, requester_id, words)
-               select organization_id, id, number, requester_id, ticket_words(subject, description) || ticket_buckets(organization_id, number)
+               select organization_id, id, number, requester_id, searchable(ticket_words(subject, description), organization_id, number)
                  from tickets where organization_id = $1 and number between $2 and $3`,
               [organizationId, from, to],
             )
             await writer.query(
               `insert into ticket_texts (organization_id, ticket_id, comment_id, number, requester_id, is_internal, words)
                select ticket.organization_id, ticket.id, comment.id, number, requester_id, is_internal,
-                      to_tsvector('english', content) || ticket_buckets(ticket.organization_id, number)
+                      searchable(to_tsvector('english', content), ticket.organization_id, number)
                  from tickets ticket join comments comment on comment.organization_id = ticket.organization_id and comment.ticket_id = ticket.id
                 where ticket.organization_id = $1 and number between $2 and $3`,
               [organizationId, from, to],

@@ -21,6 +21,7 @@ export const searchRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
     {
       schema: {
         summary: 'Tickets by their words and those of their comments, the best match first',
+        description: 'Where more than 500 texts match, those of the newest tickets are ranked; of a word that is everywhere the newest 200 to 500.',
         tags: ['tickets'],
         querystring: searchQuery,
         response: { 200: pageOf(foundTicket.meta({ id: 'FoundTicket' })) },
