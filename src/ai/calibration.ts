@@ -28,6 +28,53 @@ export function fitTemperature(heldOut: readonly HeldOut[]): { temperature: numb
   return best
 }
 
+const MAX_NEWTON_STEPS = 30
+const [HALVINGS, SETTLED, RIDGE] = [10, 1e-7, 1e-9]
+
+/** How likely a label is that stands alone: the logistic function of its margin. */
+export function ownShare(margin: number, { temperature, offset }: { temperature: number; offset: number }): number {
+  return 1 / (1 + Math.exp(-(margin + offset) / temperature))
+}
+
+/** The temperature and offset under which held-out margins are most likely (Platt 1999, by damped Newton steps). */
+export function fitOwnShares(judged: readonly { margin: number; right: boolean }[]): { temperature: number; offset: number } {
+  const rights = judged.filter(({ right }) => right).length
+  // Few rows must not make it sure: as if each side had been seen once more.
+  const [high, low] = [(rights + 1) / (rights + 2), 1 / (judged.length - rights + 2)]
+  const loss = (slope: number, level: number): number =>
+    judged.reduce((sum, { margin, right }) => {
+      const at = slope * margin + level
+      return sum + Math.log1p(Math.exp(-Math.abs(at))) + Math.max(at, 0) - (right ? high : low) * at
+    }, 0)
+  let [slope, level] = [1, Math.log((rights + 1) / (judged.length - rights + 1))]
+  let now = loss(slope, level)
+  for (let step = 0; step < MAX_NEWTON_STEPS; step += 1) {
+    let [g1, g2, h11, h12, h22] = [0, 0, RIDGE, 0, RIDGE]
+    for (const { margin, right } of judged) {
+      const share = 1 / (1 + Math.exp(-(slope * margin + level)))
+      const [wrong, curve] = [share - (right ? high : low), share * (1 - share)]
+      g1 += wrong * margin
+      g2 += wrong
+      h11 += curve * margin * margin
+      h12 += curve * margin
+      h22 += curve
+    }
+    const determinant = h11 * h22 - h12 * h12
+    const [d1, d2] = [(h22 * g1 - h12 * g2) / determinant, (h11 * g2 - h12 * g1) / determinant]
+    let size = 1
+    let next = now
+    for (let halving = 0; halving < HALVINGS; halving += 1, size /= 2) {
+      next = loss(slope - size * d1, level - size * d2)
+      if (next < now) break
+    }
+    if (!(next < now - SETTLED)) break
+    ;[slope, level, now] = [slope - size * d1, level - size * d2, next]
+  }
+  // Margins that say nothing, or the contrary, leave the share that any label has.
+  const temperature = 1 / Math.max(slope, 1 / HIGHEST)
+  return { temperature, offset: level * temperature }
+}
+
 /** One judged answer: how sure the model was, and whether it was right. */
 export interface Judged {
   confidence: number

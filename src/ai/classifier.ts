@@ -1,10 +1,11 @@
-import { shares } from './calibration.ts'
+import { ownShare, shares } from './calibration.ts'
 import { wordsOf } from './features.ts'
 import { logitsOf } from './learning.ts'
 import type { ClassifierData, Example, Measured } from './learning.ts'
 import { learnInThread } from './learning-thread.ts'
 import { Vectorizer } from './vectorizer.ts'
 import type { SparseVector } from './sparse.ts'
+import type { Tagged } from './tag-learning.ts'
 
 export interface Ranked {
   label: string
@@ -37,16 +38,22 @@ export class TextClassifier {
     return this.data.foreignAccuracy
   }
 
-  /** Learns in another thread. */
-  static async learn(examples: readonly Example[], signal?: AbortSignal): Promise<TextClassifier> {
-    return new TextClassifier(await learnInThread(examples, signal))
+  /** Learns in another thread; networks are worth their time where there are many labels. */
+  static async learn(examples: readonly Example[], signal?: AbortSignal, networks = true): Promise<TextClassifier> {
+    return new TextClassifier(await learnInThread({ examples, networks }, signal))
   }
 
-  /** Every label with its share of the confidence, the surest first. Empty where the text shares no term with what was learned. */
+  /** The same of texts that have several labels or none: each label has a probability of its own. */
+  static async learnTags(tagged: readonly Tagged[], signal?: AbortSignal): Promise<TextClassifier> {
+    return new TextClassifier(await learnInThread({ tagged }, signal))
+  }
+
+  /** Every label with its share of the confidence (its own probability, where a text may have several), the surest first. Empty where the text shares no term with what was learned. */
   rank(text: string): Ranked[] {
     const { vector, logits } = this.#look(text)
     if (vector.columns.length === 0) return []
-    const confidence = shares([...logits], this.data.temperature)
+    const { temperature, offset } = this.data
+    const confidence = offset === null ? shares([...logits], temperature) : [...logits].map((margin) => ownShare(margin, { temperature, offset }))
     return this.data.labels.map((label, index) => ({ label, confidence: confidence[index]! })).toSorted((a, b) => b.confidence - a.confidence)
   }
 

@@ -1,5 +1,5 @@
 import { labelsKey, newestLabels } from '#db/ai-labels.ts'
-import type { FieldValue, LabelRow, TriageField } from '#db/ai-labels.ts'
+import type { FieldValue, LabelField, LabelRow } from '#db/ai-labels.ts'
 import { Neighbours } from './neighbours.ts'
 import type { Neighbour } from './neighbours.ts'
 import { OrganizationCache } from './organization-cache.ts'
@@ -32,7 +32,7 @@ export async function correctionsOf(organizationId: string, reader: Reader): Pro
 }
 
 /** What agents said of this field of tickets like this one, the most similar first. */
-export function saidOf(corrections: Corrections, text: string, field: TriageField, exceptTicket: string | null): Said[] {
+export function saidOf(corrections: Corrections, text: string, field: LabelField, exceptTicket: string | null): Said[] {
   return corrections
     .nearest(text, NEIGHBOURS, (label) => label.field === field && label.ticket_id !== exceptTicket)
     .filter(({ similarity }) => similarity >= MIN_SIMILARITY)

@@ -13,7 +13,7 @@ const MAX_TAGS = 5
 
 /** What is said of one field, with the reasons, and how far the organisation lets it go. */
 export interface FieldFinding {
-  field: TriageField | 'group'
+  field: TriageField
   /** The best guess among the organisation's own values, also where it is not sure enough; null without any. */
   value: FieldValue | null
   confidence: number | null
@@ -35,11 +35,13 @@ export interface Context {
 
 /** What a model found, field by field: after what agents said of like tickets, and of the organisation's own values alone. */
 export function fieldFindings(found: TriageFinding, { text, corrections, own, tags, settings }: Context): FieldFinding[] {
-  const fields = TRIAGE_FIELDS.map((field): FieldFinding & { ranked: Ranked } => {
+  let categories: Ranked = []
+  return TRIAGE_FIELDS.map((field): FieldFinding => {
     const said = saidOf(corrections, text, field, found.ticket_id)
-    const { scores, reason, why } = modelSays(found, field)
+    const { scores, reason, why } = field === 'group' && !found.explanation.group ? groupOf(categories, own, found) : modelSays(found, field)
     const after = said.length > 0 ? corrected(scores, said) : scores
     const ranked = [...after].filter(([value]) => isOwn(own, tags, field, value)).toSorted((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]))
+    if (field === 'category') categories = ranked
     const threshold = settings[`ai_${field}_threshold`]
     const kept = field === 'tags' ? ranked.filter(([, score]) => score >= threshold).slice(0, MAX_TAGS) : ranked.slice(0, 1)
     // Several tags are as sure as the least sure of them.
@@ -59,33 +61,25 @@ export function fieldFindings(found: TriageFinding, { text, corrections, own, ta
         ...(said.length > 0 ? { said: said.map(shown) } : {}),
         nearest: found.explanation.nearest,
       },
-      ranked,
     }
   })
-  return [...fields.map(({ ranked: _ranked, ...finding }) => finding), groupFinding(fields[0]!, own, settings)]
 }
 
 type Ranked = readonly (readonly [value: string, score: number])[]
 
-/** The group that works on the services that speak loudest together; there is none where no service has a group. */
-function groupFinding({ ranked, explanation }: FieldFinding & { ranked: Ranked }, own: OwnValues, settings: OrganizationSettings): FieldFinding {
-  const scores = new Map<string, { score: number; services: string[] }>()
-  for (const [name, score] of ranked) {
+/** Until groups are learned of: the ones that work on the services that speak loudest, together; none where no service has a group. */
+function groupOf(categories: Ranked, own: OwnValues, { explanation }: TriageFinding): ModelSays {
+  const scores = new Map<string, number>()
+  const services: string[] = []
+  for (const [name, score] of categories) {
     const group = own.services.find((service) => service.name === name)?.group
     if (!group) continue
-    const known = scores.get(group)
-    scores.set(group, { score: (known?.score ?? 0) + score, services: [...(known?.services ?? []), name] })
+    scores.set(group, (scores.get(group) ?? 0) + score)
+    services.push(name)
   }
-  const [best] = [...scores].toSorted((a, b) => b[1].score - a[1].score || a[0].localeCompare(b[0]))
-  const { ai_group_mode: mode, ai_group_threshold: threshold } = settings
-  if (!best)
-    return { field: 'group', value: null, confidence: null, mode, threshold, is_sure: false, explanation: { reason: 'no group works on these services' } }
-  const [value, { score, services }] = best
-  const confidence = Math.min(1, score)
-  const isForeign = 'reason' in explanation && explanation['reason'] !== NOT_SURE
-  const is_sure = confidence >= threshold && !isForeign
-  const reason = isForeign ? explanation['reason'] : NOT_SURE
-  return { field: 'group', value, confidence, mode, threshold, is_sure, explanation: { services, ...(is_sure ? {} : { reason }) } }
+  const { reason } = explanation.category
+  if (scores.size === 0) return { scores, reason: 'no group works on these services', why: {} }
+  return { scores, reason: reason === undefined || reason === NOT_SURE ? null : reason, why: { services } }
 }
 
 const NOT_SURE = 'not sure enough'
@@ -97,27 +91,31 @@ interface ModelSays {
   why: Record<string, unknown>
 }
 
-function modelSays({ explanation, ...found }: TriageFinding, field: TriageField): ModelSays {
-  if (field === 'tags') return { scores: new Map(explanation.tags.map(({ value, share }) => [value, share])), reason: null, why: { shares: explanation.tags } }
-  if (field === 'assignee') {
-    const { assignee } = explanation
-    return { scores: new Map(assignee ? [[assignee.value, assignee.share]] : []), reason: null, why: assignee ? { share: assignee.share } : {} }
+function modelSays({ explanation }: TriageFinding, field: TriageField): ModelSays {
+  if (field === 'tags') {
+    const shares = explanation.tags.map(({ value, share }) => ({ value, share }))
+    const words = [...new Set(explanation.tags.flatMap((tag) => tag.words ?? []))].filter((each) => contentWords(each).length > 0)
+    return {
+      scores: new Map(shares.map(({ value, share }) => [value, share])),
+      reason: explanation.tags_reason ?? null,
+      why: { shares, ...(words.length > 0 ? { words: words.map((each) => ({ words: each })) } : {}) },
+    }
   }
-  const { reason = null, words, ...rest } = explanation[field]
+  const { reason = null, words, sure, ...rest } = explanation[field] ?? {}
   // Words that every text has may tip the scales, but tell an agent nothing.
   const why = words ? { ...rest, words: words.filter((each) => contentWords(each.words).length > 0) } : rest
   const scores = new Map((why.candidates ?? []).map(({ label, confidence }) => [label, confidence]))
   // Of a text that is unlike all others the model is less sure than the shares say, which add up to one for any text.
-  const sure = field === 'category' ? found.category_confidence : found.priority_confidence
   const best = why.candidates?.[0]
-  if (best && sure !== null && sure < best.confidence) for (const [label, score] of scores) scores.set(label, (score * sure) / best.confidence)
-  return { scores, reason: typeof reason === 'string' ? reason : null, why }
+  if (best && sure !== undefined && sure < best.confidence) for (const [label, score] of scores) scores.set(label, (score * sure) / best.confidence)
+  return { scores, reason, why }
 }
 
 /** Whether the organisation has such a value: no model can name another. */
 function isOwn(own: OwnValues, tags: ReadonlySet<string>, field: TriageField, value: string): boolean {
   if (field === 'category') return own.services.some(({ name }) => name === value)
   if (field === 'priority') return (PRIORITIES as readonly string[]).includes(value)
+  if (field === 'group') return own.groups.some(({ name }) => name === value)
   return field === 'tags' ? tags.has(value) : own.staff.includes(value)
 }
 

@@ -1,7 +1,12 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { learnClassifier } from './learning.ts'
 import type { ClassifierData, Example } from './learning.ts'
+import { learnTags } from './tag-learning.ts'
+import type { Tagged } from './tag-learning.ts'
 import { THREAD_OPTIONS } from '#thread-options.ts'
+
+/** What is to be learned: texts that have one label each, or texts that have several or none. */
+export type Lesson = { examples: readonly Example[]; networks: boolean } | { tagged: readonly Tagged[] }
 
 /** One learns at a time, so that a burst of organisations takes one processor and one model's memory. */
 let before: Promise<unknown> = Promise.resolve()
@@ -11,17 +16,17 @@ let before: Promise<unknown> = Promise.resolve()
  *
  * @throws what learning threw, or the signal's reason
  */
-export async function learnInThread(examples: readonly Example[], signal?: AbortSignal): Promise<ClassifierData> {
+export async function learnInThread(lesson: Lesson, signal?: AbortSignal): Promise<ClassifierData> {
   const turn = before.then(() => {
     signal?.throwIfAborted()
-    return run(examples, signal)
+    return run(lesson, signal)
   })
   before = turn.catch(() => {})
   return turn
 }
 
-async function run(examples: readonly Example[], signal?: AbortSignal): Promise<ClassifierData> {
-  const thread = new Worker(new URL(import.meta.url), { workerData: examples, ...THREAD_OPTIONS })
+async function run(lesson: Lesson, signal?: AbortSignal): Promise<ClassifierData> {
+  const thread = new Worker(new URL(import.meta.url), { workerData: lesson, ...THREAD_OPTIONS })
   const end = (): void => void thread.terminate()
   signal?.addEventListener('abort', end, { once: true })
   try {
@@ -36,7 +41,8 @@ async function run(examples: readonly Example[], signal?: AbortSignal): Promise<
 }
 
 if (!isMainThread && parentPort) {
-  const data = learnClassifier(workerData as readonly Example[])
+  const lesson = workerData as Lesson
+  const data = 'tagged' in lesson ? learnTags(lesson.tagged) : learnClassifier(lesson.examples, lesson)
   const buffers = [data.vocabulary.terms, data.vocabulary.idf, data.linear.weights].map(({ buffer }) => buffer as ArrayBuffer)
   parentPort.postMessage(data, buffers)
 }

@@ -1,10 +1,10 @@
 import { calibrationError, fitTemperature, shares } from './calibration.ts'
 import type { HeldOut, Judged } from './calibration.ts'
-import { learnLinear, marginsOf } from './linear.ts'
+import { learnLinear, learnRatios, marginsOf, mixed, sidesOf } from './linear.ts'
 import type { LinearModel } from './linear.ts'
 import { learnNetwork, scoresOf } from './network.ts'
 import type { Network } from './network.ts'
-import { rowAt } from './sparse.ts'
+import { rowAt, selectedRows } from './sparse.ts'
 import type { SparseRows, SparseVector } from './sparse.ts'
 import { Vectorizer } from './vectorizer.ts'
 import type { Vocabulary } from './vectorizer.ts'
@@ -32,6 +32,8 @@ export interface ClassifierData {
   /** How much the networks say beside the linear machines. */
   networkShare: number
   temperature: number
+  /** Where a text may have several labels: what is added to each one's margin before its own probability is taken. Null: it has one. */
+  offset: number | null
   /** A text is foreign where its best margin lies below this. */
   leastMargin: number
   /** How often the best label was right for held-out texts that are foreign; 0 where there were none. */
@@ -49,24 +51,33 @@ const [FOLDS, PARTS] = [3, 5]
 const FOREIGN_SHARE = 0.1
 /** The likeliest of these on held-out rows is taken; few rows of many labels like 0.3, many rows of few labels none. */
 const NETWORK_SHARES = [0, 0.05, 0.1, 0.2, 0.3]
+/** The likeliest of these is taken for machines over ratios, too: moods like them alone, tickets of few queues half and half. */
+const RATIO_SHARES = [0, 0.5, 1]
+/** With more labels they cost more time than they are worth. */
+const MAX_RATIO_LABELS = 20
 /** Networks begun from different seeds err differently; with many rows one says what three do. */
 const [FEW_ROWS, NETWORKS_OF_FEW] = [1_500, 3]
 
-/** Learns a classifier: stems, pairs and n-grams; linear machines and small networks; a temperature from held-out rows. Holds the thread. */
-export function learnClassifier(examples: readonly Example[]): ClassifierData {
+/**
+ * Learns a classifier: stems, pairs and n-grams; linear machines, and small networks where they are asked for; a temperature
+ * from held-out rows. Holds the thread.
+ */
+export function learnClassifier(examples: readonly Example[], { networks: wantsNetworks }: { networks: boolean } = { networks: true }): ClassifierData {
   const { vectorizer, rows } = Vectorizer.learn(examples.map(({ text }) => text))
   const labels = [...new Set(examples.map(({ label }) => label))].toSorted()
   const numbers = new Map(labels.map((label, number) => [label, number]))
   const labelOf = Int32Array.from(examples, ({ label }) => numbers.get(label)!)
-  const set = { rows, labelOf, labels: labels.length, stems: vectorizer.vocabulary.stems }
+  const set = { rows, labelOf, labels: labels.length, stems: vectorizer.vocabulary.stems, networks: wantsNetworks }
   const heldOut = holdOut(set, examples)
-  const fit = heldOut.length < MIN_HELD_OUT ? { networkShare: 0, temperature: COLD_TEMPERATURE } : fitShares(heldOut)
-  const linear = learnLinear(rows, labelOf, labels.length)
+  const fit = heldOut.length < MIN_HELD_OUT ? { ratioShare: 0, networkShare: 0, temperature: COLD_TEMPERATURE } : fitShares(heldOut)
+  const linear = linearOf(set, fit.ratioShare)
   const networks = fit.networkShare > 0 ? networksOf(set, examples.length <= FEW_ROWS ? NETWORKS_OF_FEW : 1) : []
-  const known = { labels, vocabulary: vectorizer.vocabulary, linear, networks, ...fit }
+  const { ratioShare, ...shares } = fit
+  const known = { labels, vocabulary: vectorizer.vocabulary, linear, networks, offset: null, ...shares }
   if (heldOut.length < MIN_HELD_OUT) return { ...known, leastMargin: Number.NEGATIVE_INFINITY, foreignAccuracy: 0, measured: null }
-  const leastMargin = leastMarginOf(heldOut)
-  return { ...known, leastMargin, foreignAccuracy: accuracyBelow(heldOut, leastMargin), measured: measure(mixed(heldOut, fit.networkShare), fit.temperature) }
+  const plain = together(heldOut, { ratioShare, networkShare: 0 })
+  const leastMargin = leastMarginOf(plain)
+  return { ...known, leastMargin, foreignAccuracy: accuracyBelow(plain, leastMargin), measured: measure(together(heldOut, fit), fit.temperature) }
 }
 
 /** What the linear machines and the networks say of a text, and both together. */
@@ -85,10 +96,14 @@ interface Set {
   labelOf: Int32Array
   labels: number
   stems: number
+  networks: boolean
 }
 
 interface HeldOutRow extends HeldOut {
-  opinions: number[]
+  /** What the machines over ratios say; null where there are none. */
+  ratios: number[] | null
+  /** What the networks say; null where there are none. */
+  opinions: number[] | null
 }
 
 /** What models say of rows that they did not learn from. Rows are dealt to parts in turn within each label. */
@@ -100,17 +115,29 @@ function holdOut(set: Set, examples: readonly Example[]): HeldOutRow[] {
   if (counted < MIN_HELD_OUT) return []
   return Array.from({ length: small ? FOLDS : 1 }, (_, part) => part).flatMap((part) => {
     const learned = [...partOf.keys()].filter((row) => partOf[row] !== part)
-    const rows = selected(set.rows, learned)
+    const rows = selectedRows(set.rows, learned)
     const labelOf = Int32Array.from(learned, (row) => set.labelOf[row]!)
-    const linear = learnLinear(rows, labelOf, set.labels)
-    const networks = networksOf({ ...set, rows, labelOf }, 1)
+    const rest = { ...set, rows, labelOf }
+    const [linear, ratios] = [linearOf(rest, 0), set.labels <= MAX_RATIO_LABELS ? linearOf(rest, 1) : null]
+    const networks = set.networks ? networksOf(rest, 1) : null
     return [...partOf.keys()]
       .filter((row) => partOf[row] === part)
       .map((row): HeldOutRow => {
         const vector = rowAt(set.rows, row)
-        return { margins: [...marginsOf(linear, vector)], opinions: [...opinionsOf(networks, set.stems, vector)], truth: set.labelOf[row]! }
+        return {
+          margins: [...marginsOf(linear, vector)],
+          ratios: ratios && [...marginsOf(ratios, vector)],
+          opinions: networks && [...opinionsOf(networks, set.stems, vector)],
+          truth: set.labelOf[row]!,
+        }
       })
   })
+}
+
+function linearOf({ rows, labelOf, labels }: Set, ratioShare: number): LinearModel {
+  if (ratioShare === 0) return learnLinear(rows, sidesOf(labelOf), labels)
+  const ratios = learnRatios(rows, sidesOf(labelOf), labels)
+  return ratioShare === 1 ? ratios : mixed(learnLinear(rows, sidesOf(labelOf), labels), ratios, ratioShare)
 }
 
 function networksOf({ rows, stems, labelOf, labels }: Set, count: number): Network[] {
@@ -129,25 +156,24 @@ function opinionsOf(networks: readonly Network[], stems: number, vector: SparseV
   return opinions
 }
 
-function selected({ starts, columns, weights, size }: SparseRows, rows: readonly number[]): SparseRows {
-  const begins = new Int32Array(rows.length + 1)
-  for (const [index, row] of rows.entries()) begins[index + 1] = begins[index]! + starts[row + 1]! - starts[row]!
-  const chosen = { starts: begins, columns: new Int32Array(begins.at(-1)!), weights: new Float32Array(begins.at(-1)!), size }
-  for (const [index, row] of rows.entries()) {
-    chosen.columns.set(columns.subarray(starts[row], starts[row + 1]), begins[index])
-    chosen.weights.set(weights.subarray(starts[row], starts[row + 1]), begins[index])
-  }
-  return chosen
+function together(heldOut: readonly HeldOutRow[], { ratioShare, networkShare }: { ratioShare: number; networkShare: number }): HeldOut[] {
+  return heldOut.map(({ margins, ratios, opinions, truth }) => ({
+    margins: margins.map((margin, label) => (1 - ratioShare) * margin + ratioShare * (ratios?.[label] ?? 0) + networkShare * (opinions?.[label] ?? 0)),
+    truth,
+  }))
 }
 
-function mixed(heldOut: readonly HeldOutRow[], networkShare: number): HeldOut[] {
-  return heldOut.map(({ margins, opinions, truth }) => ({ margins: margins.map((margin, label) => margin + networkShare * opinions[label]!), truth }))
-}
-
-function fitShares(heldOut: readonly HeldOutRow[]): { networkShare: number; temperature: number } {
-  const tried = NETWORK_SHARES.map((networkShare) => ({ networkShare, ...fitTemperature(mixed(heldOut, networkShare)) }))
-  const { networkShare, temperature } = tried.reduce((best, next) => (next.loss < best.loss ? next : best))
-  return { networkShare, temperature }
+function fitShares(heldOut: readonly HeldOutRow[]): { ratioShare: number; networkShare: number; temperature: number } {
+  const [first] = heldOut
+  const tried = (first!.ratios ? RATIO_SHARES : [0]).flatMap((ratioShare) =>
+    (first!.opinions ? NETWORK_SHARES : [0]).map((networkShare) => ({
+      ratioShare,
+      networkShare,
+      ...fitTemperature(together(heldOut, { ratioShare, networkShare })),
+    })),
+  )
+  const { loss: _loss, ...best } = tried.reduce((least, next) => (next.loss < least.loss ? next : least))
+  return best
 }
 
 function leastMarginOf(heldOut: readonly HeldOut[]): number {

@@ -18,6 +18,8 @@ const header = z.object({
   networks: z.array(z.object({ hidden: z.number() })),
   networkShare: z.number(),
   temperature: z.number(),
+  /** Files from before texts could have several labels say nothing of it. */
+  offset: z.number().nullable().default(null),
   /** JSON has no infinity: null is minus infinity. */
   leastMargin: z.number().nullable(),
   foreignAccuracy: z.number(),

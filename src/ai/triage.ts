@@ -13,12 +13,15 @@ const TIMES_CHANCE = 1.5
 const NEIGHBOURS = 10
 /** A ticket that is less like this one than that has nothing to say about it. */
 const MIN_SIMILARITY = 0.12
+/** Less likely tags are not spoken of; which of the others are shown, the organisation's threshold says. */
+const TAG_FLOOR = 0.2
 /** Share of the neighbours' similarity that a tag or an agent must hold. */
 const TAG_SHARE = 0.4
 const ASSIGNEE_SHARE = 0.5
 const MIN_VOTERS = 3
 const MAX_TAGS = 5
 const SHOWN = 5
+const UNLIKE = 'unlike what was learned from'
 
 /** What the model says of a ticket, with the reasons. Pure, so that a second run gives the same row. */
 export function triage(model: TriageModel, ticket: TicketText): TriageFinding {
@@ -28,8 +31,9 @@ export function triage(model: TriageModel, ticket: TicketText): TriageFinding {
   const category = decide(model.category, text, isOdd)
   const priority = decide(model.priority, text, isOdd)
   const near = nearest.filter(({ similarity }) => similarity >= MIN_SIMILARITY)
-  const tags = vote(near, ({ tags }) => tags, TAG_SHARE).slice(0, MAX_TAGS)
-  const assignee = vote(near, ({ assigned_to }) => (assigned_to ? [assigned_to] : []), ASSIGNEE_SHARE)[0]
+  const tags = (model.tags ? learnedTags(model.tags, text) : vote(near, ({ tags }) => tags, TAG_SHARE)).slice(0, MAX_TAGS)
+  const group = model.group && decide(model.group, text, isOdd)
+  const assignee = model.assignee ? decide(model.assignee, text, isOdd) : votedAssignee(near)
   const known = [category.confidence, priority.confidence].filter((confidence) => confidence !== null)
   return {
     ticket_id: ticket.id,
@@ -38,14 +42,16 @@ export function triage(model: TriageModel, ticket: TicketText): TriageFinding {
     priority: priority.label as Priority | null,
     priority_confidence: priority.confidence,
     tags: tags.map(({ value }) => value),
-    assignee_id: assignee?.value ?? null,
+    assignee_id: assignee?.label ?? null,
     // As a whole a suggestion is as sure as its least sure field.
     confidence: known.length > 0 ? Math.min(...known) : null,
     explanation: {
       category: category.explanation,
       priority: priority.explanation,
       tags,
-      assignee: assignee ?? null,
+      ...(model.tags && isOdd ? { tags_reason: UNLIKE } : {}),
+      ...(group ? { group: group.explanation } : {}),
+      assignee: assignee?.explanation ?? null,
       nearest: near
         .slice(0, SHOWN)
         .map(({ item, similarity }) => ({ ticket_id: item.id, number: item.number, subject: item.subject, similarity: round(similarity) })),
@@ -72,11 +78,29 @@ function decide(classifier: TextClassifier | null, text: string, isOdd: boolean)
   const floor = Math.max(FLOOR, TIMES_CHANCE / classifier.labels.length)
   const isFamiliar = !isOdd && classifier.isFamiliar(text)
   const sure = isFamiliar ? best.confidence : Math.min(best.confidence, classifier.foreignAccuracy)
-  const abstain = (reason: string) => ({ label: null, confidence: sure, explanation: { reason, floor: round(floor), candidates } })
-  if (!isFamiliar) return abstain('unlike what was learned from')
+  const abstain = (reason: string) => ({ label: null, confidence: sure, explanation: { reason, floor: round(floor), sure, candidates } })
+  if (!isFamiliar) return abstain(UNLIKE)
   if (sure < floor) return abstain('not sure enough')
   const words = classifier.evidence(text, best.label, SHOWN).map((one) => ({ ...one, weight: round(one.weight) }))
   return { label: best.label, confidence: best.confidence, explanation: { words, candidates, measured: classifier.measured } }
+}
+
+/** The tags that are likely enough by themselves, with the words that spoke for each. */
+function learnedTags(classifier: TextClassifier, text: string): { value: string; share: number; words: string[] }[] {
+  return classifier
+    .rank(text)
+    .filter(({ confidence }) => confidence >= TAG_FLOOR)
+    .map(({ label, confidence }) => ({
+      value: label,
+      share: round(confidence),
+      words: classifier.evidence(text, label, SHOWN).map(({ words }) => words),
+    }))
+}
+
+function votedAssignee(near: readonly Neighbour<LabelledTicket>[]): Decision | null {
+  const best = vote(near, ({ assigned_to }) => (assigned_to ? [assigned_to] : []), ASSIGNEE_SHARE)[0]
+  if (!best) return null
+  return { label: best.value, confidence: best.share, explanation: { candidates: [{ label: best.value, confidence: best.share }], share: best.share } }
 }
 
 /** Values that neighbours carry, with the share of all neighbours' similarity that stands behind each. */

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { readConfig } from '#config.ts'
 import type { Reader } from '#ai/reader.ts'
+import type { ModelField } from '#db/ai-models.ts'
 import type { CommonQueryMethods, DatabasePool } from '#db/pool.ts'
 import type { Trained } from '#ai/training.ts'
 import { withDatabase } from './connection.ts'
@@ -9,7 +10,7 @@ import { labelledRows, onlySentiments } from './labelled-file.ts'
 import { whole } from './numbers.ts'
 import { examples, print, table } from './output.ts'
 
-const FIELDS = ['category', 'priority', 'sentiment'] as const
+const FIELDS = ['category', 'priority', 'tags', 'group', 'assignee', 'sentiment'] as const satisfies readonly ModelField[]
 const LISTED = 200
 const COLUMNS = ['field', 'version', 'is_active', 'trained_rows', 'labels', 'measured_rows', 'accuracy', 'calibration_error', 'has_weights', 'trained_at']
 
@@ -99,7 +100,7 @@ async function list({ organization, json }: Whose): Promise<void> {
   print(json, { items: models }, () => (models.length === 0 ? 'No model has been learned yet.' : table(models, COLUMNS)))
 }
 
-async function activate(field: (typeof FIELDS)[number], version: number, { organization, json }: Whose): Promise<void> {
+async function activate(field: ModelField, version: number, { organization, json }: Whose): Promise<void> {
   const [{ inOrganization }, { activateModel }] = await Promise.all([import('#db/pool.ts'), import('#db/ai-models.ts')])
   await withDatabase(readConfig(), async ({ system }) => {
     const id = await organizationOf(system, organization)

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
-export const MODEL_FIELDS = ['category', 'priority', 'sentiment'] as const
+export const MODEL_FIELDS = ['category', 'priority', 'tags', 'group', 'assignee', 'sentiment'] as const
 export type ModelField = (typeof MODEL_FIELDS)[number]
 
 /** So many versions of a field keep their weights, and can be made to answer again. */
@@ -46,7 +46,12 @@ export async function insertModel(db: CommonQueryMethods, model: NewModel): Prom
            ${sql.binary(model.weights)}, ${model.verdict}
     on conflict (organization_id, field, model_id) do nothing
     returning version`)
-  if (!made) return null
+  if (!made) {
+    // What is learned once more is up to date: that counts as a training, or the next label would ask for another one.
+    await db.query(sql.typeAlias('void')`
+      update ai_models set trained_at = now() where organization_id = bound_organization() and field = ${model.field} and model_id = ${model.model_id}`)
+    return null
+  }
   if (model.activate) await activateModel(db, model.field, made.version)
   await db.query(sql.typeAlias('void')`
     update ai_models set weights = null

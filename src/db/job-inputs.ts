@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { groupOfTicket } from './own-values.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
@@ -28,13 +29,26 @@ export async function readTicketText(db: CommonQueryMethods, ticketId: string): 
 const freshness = z.object({ key: z.string(), rows: z.number() })
 export type Freshness = z.infer<typeof freshness>
 
-/** How many labelled tickets there are (counted up to `limit`), and a key that changes with any service. */
+/** Tickets that teach something: a service is known, somebody has taken the ticket on, or it has tags. An expression over `ticket`. */
+const teaches = sql.fragment`ticket.status <> 'cancelled' and (ticket.service_id is not null or ticket.accepted_at is not null or ticket.tags <> '{}')`
+
+/** How many labelled tickets there are (counted up to `limit`), and a key that changes with any service or group. */
 export async function labelFreshness(db: CommonQueryMethods, limit: number): Promise<Freshness> {
   return db.one(sql.type(freshness)`
-    select (select coalesce(md5(string_agg(concat_ws(' ', id, updated_at, is_active), ',' order by id)), '') from services) as key,
-           (select count(*) from (
-             select from tickets where organization_id = bound_organization() and service_id is not null and status <> 'cancelled' limit ${limit}
-           ) counted) as rows`)
+    select concat_ws(' ', (select md5(string_agg(concat_ws(' ', id, updated_at, is_active), ',' order by id)) from services),
+                     (select md5(string_agg(concat_ws(' ', id, updated_at), ',' order by id)) from agent_groups)) as key,
+           (select count(*) from (select from tickets ticket where organization_id = bound_organization() and ${teaches} limit ${limit}) counted) as rows`)
+}
+
+/** How many labels have come since the newest training: tickets with a service, and what agents said; counted up to `limit` each. */
+export async function labelsSinceTraining(db: CommonQueryMethods, limit: number): Promise<number> {
+  return db.oneFirst(sql.typeAlias('count')`
+    with last as (select coalesce(max(trained_at), '-infinity') as at from ai_models where organization_id = bound_organization())
+    select (select count(*) from (
+              select from tickets ticket join services service on service.id = ticket.service_id and service.is_active
+               where ticket.organization_id = bound_organization() and ticket.status <> 'cancelled' and ticket.created_at > (select at from last) limit ${limit}) new)
+         + (select count(*) from (
+              select from ai_labels where organization_id = bound_organization() and at > (select at from last) limit ${limit}) said) as count`)
 }
 
 const labelled = z.object({
@@ -42,31 +56,40 @@ const labelled = z.object({
   number: z.number(),
   subject: z.string(),
   description: z.string(),
-  service: z.string(),
+  service: z.string().nullable(),
   priority: z.enum(PRIORITIES).nullable(),
   tags: z.array(z.string()),
+  group: z.string().nullable(),
   assigned_to: z.string().nullable(),
   created_at: z.date(),
 })
 export type LabelledTicket = z.infer<typeof labelled>
 
 /**
- * The newest tickets whose service is known. A priority counts as chosen once an agent has taken the ticket on; before
+ * The newest tickets that teach something of any field. A priority counts as chosen once an agent has taken the ticket on; before
  * that it is what a form defaulted to.
  */
 export async function labelledTickets(db: CommonQueryMethods, limit: number): Promise<readonly LabelledTicket[]> {
   return db.any(sql.type(labelled)`
     select ticket.id, number, subject, left(ticket.description, 6000) as description, service.name as service,
-           case when accepted_at is not null then priority end as priority, tags,
+           case when accepted_at is not null then priority end as priority, tags, ${groupOfTicket} as "group",
            (select agent.id from users agent where agent.id = ticket.assigned_to and agent.is_active) as assigned_to,
            ticket.created_at
-      from tickets ticket join services service on service.id = ticket.service_id and service.is_active
-     where ticket.organization_id = bound_organization() and service_id is not null and status <> 'cancelled'
+      from tickets ticket left join services service on service.id = ticket.service_id and service.is_active
+     where ticket.organization_id = bound_organization() and ${teaches} and (service.id is not null or ticket.service_id is null)
      order by ticket.created_at desc, ticket.id desc limit ${limit}`)
 }
 
-/** The services on offer: each one's name and description is an example of what belongs to it. */
-export async function activeServices(db: CommonQueryMethods): Promise<readonly { name: string; description: string }[]> {
-  return db.any(sql.type(z.object({ name: z.string(), description: z.string() }))`
-    select name, description from services where is_active order by name limit 1000`)
+const offered = z.object({ name: z.string(), description: z.string(), group: z.string().nullable(), members: z.array(z.string()) })
+export type OfferedService = z.infer<typeof offered>
+
+/** The services on offer, with who works on them: name and description of each are an example of what belongs to it, and to them. */
+export async function activeServices(db: CommonQueryMethods): Promise<readonly OfferedService[]> {
+  return db.any(sql.type(offered)`
+    select service.name, description, agent_groups.name as "group",
+           array(select user_id::text from agent_group_members member join users on users.id = user_id and is_active
+                  where member.organization_id = service.organization_id and member.group_id = service.group_id order by user_id) as members
+      from services service
+      left join agent_groups on agent_groups.organization_id = service.organization_id and agent_groups.id = service.group_id
+     where service.is_active order by service.name limit 1000`)
 }

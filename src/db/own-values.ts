@@ -20,6 +20,19 @@ export async function readOwnValues(db: CommonQueryMethods): Promise<OwnValues> 
               from users where organization_id = bound_organization() and is_active and role in ('agent', 'manager', 'admin')) as staff`)
 }
 
+/**
+ * The group whose work a ticket is: what an agent said, else the one group that whoever has the ticket belongs to, else that of
+ * the service. An expression over `ticket` and `service`.
+ */
+export const groupOfTicket = sql.fragment`coalesce(
+  (select label.value #>> '{}' from ai_labels label
+    where label.organization_id = ticket.organization_id and label.ticket_id = ticket.id and label.field = 'group' and label.is_right order by label.id desc limit 1),
+  (select min(member_group.name) from agent_group_members member
+     join agent_groups member_group on member_group.organization_id = member.organization_id and member_group.id = member.group_id
+    where member.organization_id = ticket.organization_id and member.user_id = ticket.assigned_to having count(*) = 1),
+  (select service_group.name from agent_groups service_group
+    where service_group.organization_id = service.organization_id and service_group.id = service.group_id))`
+
 /** Tags count as the organisation's own where one of so many of its newest tickets has them. */
 const TAG_TICKETS = 5_000
 

@@ -3,10 +3,11 @@ import { SUGGESTION_STATES } from '#machines/suggestion-step.ts'
 import type { SuggestionState } from '#machines/suggestion-step.ts'
 import { fieldValue } from './ai-labels.ts'
 import type { FieldValue } from './ai-labels.ts'
+import { groupOfTicket } from './own-values.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
-export const PREDICTED_FIELDS = ['category', 'priority', 'tags', 'group', 'assignee', 'escalation', 'smart_reply'] as const
+export const PREDICTED_FIELDS = ['category', 'priority', 'tags', 'group', 'assignee', 'sentiment', 'escalation', 'smart_reply'] as const
 export type PredictedField = (typeof PREDICTED_FIELDS)[number]
 
 export const AI_MODES = ['apply', 'suggest', 'silent'] as const
@@ -137,8 +138,12 @@ export async function scorePredictions(db: CommonQueryMethods, ticketId: string)
       select 'category' as field, to_jsonb(service.name) as value
         from tickets ticket join services service on service.id = service_id where ticket.id = ${ticketId}
       union all
-      select 'group', to_jsonb(agent_groups.name)
-        from tickets ticket join services service on service.id = service_id join agent_groups on agent_groups.id = group_id where ticket.id = ${ticketId}
+      select 'group', to_jsonb(${groupOfTicket})
+        from tickets ticket left join services service on service.id = service_id where ticket.id = ${ticketId} and ${groupOfTicket} is not null
+      union all
+      select 'sentiment', value from (
+        select value from ai_labels where organization_id = bound_organization() and ticket_id = ${ticketId} and field = 'sentiment' and is_right
+         order by id desc limit 1) said
       union all
       select 'priority', to_jsonb(priority::text) from tickets where id = ${ticketId} and accepted_at is not null
       union all
@@ -153,7 +158,7 @@ export async function scorePredictions(db: CommonQueryMethods, ticketId: string)
                            else prediction.value = truth.value end
       from ai_predictions known left join truth on truth.field = known.field
      where known.id = prediction.id and prediction.organization_id = bound_organization() and prediction.ticket_id = ${ticketId}
-       and prediction.field in ('category', 'priority', 'tags', 'group', 'assignee') and prediction.value is not null
+       and prediction.field in ('category', 'priority', 'tags', 'group', 'assignee', 'sentiment') and prediction.value is not null
     returning prediction.field, prediction.is_right, known.scored_at is null as is_first`)
 }
 

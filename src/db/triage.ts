@@ -13,6 +13,8 @@ interface Candidate {
 interface FieldExplanation {
   reason?: string
   candidates?: readonly Candidate[]
+  /** How sure the best candidate is, where that is less than its share. */
+  sure?: number
   words?: readonly { words: string; weight: number }[]
   [more: string]: unknown
 }
@@ -21,8 +23,12 @@ interface FieldExplanation {
 export interface TriageExplanation {
   category: FieldExplanation
   priority: FieldExplanation
-  tags: readonly { value: string; share: number }[]
-  assignee: { value: string; share: number } | null
+  tags: readonly { value: string; share: number; words?: readonly string[] }[]
+  /** Why none of them is suggested. */
+  tags_reason?: string
+  /** Where it was learned; else it follows from the services. */
+  group?: FieldExplanation
+  assignee: FieldExplanation | null
   nearest: readonly { ticket_id: string; number: number; subject: string; similarity: number }[]
   [more: string]: unknown
 }
@@ -88,7 +94,18 @@ export async function upsertSentiment(db: CommonQueryMethods, found: SentimentFi
     values (bound_organization(), ${found.ticket_id}, ${found.label}, ${found.score}, ${found.confidence}, ${JSON.stringify(found.explanation)}::jsonb, ${found.model_id})
     on conflict (organization_id, ticket_id) where is_live do update
       set sentiment_label = excluded.sentiment_label, sentiment_score = excluded.sentiment_score, sentiment_confidence = excluded.sentiment_confidence,
-          explanation = ticket_ai_triage.explanation || excluded.explanation, updated_at = now()`)
+          explanation = ticket_ai_triage.explanation || excluded.explanation, updated_at = now()
+      -- What an agent said of the mood stays, until the text says something else.
+      where not exists (
+        select from ai_predictions known
+         where known.organization_id = excluded.organization_id and known.ticket_id = excluded.ticket_id and known.field = 'sentiment' and known.is_live and known.state = 'edited')`)
+}
+
+/** Has the ticket's triage say what an agent said of its mood; how strong it is, a person did not measure. */
+export async function correctSentiment(db: CommonQueryMethods, ticketId: string, label: string): Promise<void> {
+  await db.query(sql.typeAlias('void')`
+    update ticket_ai_triage set sentiment_label = ${label}, sentiment_score = null, sentiment_confidence = null, updated_at = now()
+     where organization_id = bound_organization() and ticket_id = ${ticketId} and is_live`)
 }
 
 const escalated = z.object({ from_priority: z.enum(PRIORITIES), to_priority: z.enum(PRIORITIES) })

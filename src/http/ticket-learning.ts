@@ -1,5 +1,5 @@
-import { insertLabel, TRIAGE_FIELDS } from '#db/ai-labels.ts'
-import type { FieldValue, TriageField } from '#db/ai-labels.ts'
+import { insertLabel } from '#db/ai-labels.ts'
+import type { FieldValue } from '#db/ai-labels.ts'
 import { readOwnValues } from '#db/own-values.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { decidePrediction, expirePredictions, hasPredictions, livePredictions, scorePredictions } from '#db/predictions.ts'
@@ -9,13 +9,16 @@ import { nextSuggestion } from '#machines/suggestion-step.ts'
 import { metrics } from '#metrics.ts'
 
 const COLUMN = { category: 'service_id', priority: 'priority', tags: 'tags', assignee: 'assigned_to' } as const
+/** A group is not written to a ticket: what agents say of it, they say of the suggestion. */
+type WrittenField = keyof typeof COLUMN
+const WRITTEN_FIELDS = Object.keys(COLUMN) as WrittenField[]
 
 /**
  * What the models learn from a change that somebody made: a field that was suggested and is now set is a decision on the
  * suggestion and a label for the next one. A solved ticket scores everything that was predicted of it.
  */
 export async function learnFromChange(tx: DatabaseTransactionConnection, userId: string, before: TicketRow, after: TicketRow): Promise<void> {
-  const changed = TRIAGE_FIELDS.filter((field) => JSON.stringify(before[COLUMN[field]]) !== JSON.stringify(after[COLUMN[field]]))
+  const changed = WRITTEN_FIELDS.filter((field) => JSON.stringify(before[COLUMN[field]]) !== JSON.stringify(after[COLUMN[field]]))
   const isOver = before.status !== after.status && ['resolved', 'closed', 'cancelled'].includes(after.status)
   if ((changed.length === 0 && !isOver) || !(await hasPredictions(tx))) return
   if (changed.length > 0) await learnFields(tx, userId, after, changed)
@@ -25,7 +28,7 @@ export async function learnFromChange(tx: DatabaseTransactionConnection, userId:
   if (after.status !== 'resolved') await expirePredictions(tx, after.id)
 }
 
-async function learnFields(tx: DatabaseTransactionConnection, userId: string, after: TicketRow, changed: readonly TriageField[]): Promise<void> {
+async function learnFields(tx: DatabaseTransactionConnection, userId: string, after: TicketRow, changed: readonly WrittenField[]): Promise<void> {
   const predictions = await livePredictions(tx, after.id)
   for (const field of changed) {
     const prediction = predictions.find((each) => each.field === field)
@@ -53,7 +56,7 @@ async function decideByChange(
   metrics.aiDecisions.inc({ field, decision: next })
 }
 
-async function valueOf(tx: DatabaseTransactionConnection, ticket: TicketRow, field: TriageField): Promise<FieldValue | null> {
+async function valueOf(tx: DatabaseTransactionConnection, ticket: TicketRow, field: WrittenField): Promise<FieldValue | null> {
   if (field !== 'category') return ticket[COLUMN[field]]
   const { services } = await readOwnValues(tx)
   return services.find(({ id }) => id === ticket.service_id)?.name ?? null

@@ -1,5 +1,5 @@
 import { insertLabel } from '#db/ai-labels.ts'
-import type { FieldValue, TriageField } from '#db/ai-labels.ts'
+import type { FieldValue, LabelField } from '#db/ai-labels.ts'
 import { insertAudit } from '#db/audit.ts'
 import type { Priority } from '#db/job-inputs.ts'
 import { readOwnValues } from '#db/own-values.ts'
@@ -8,6 +8,7 @@ import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { decidePrediction, lockPredictions } from '#db/predictions.ts'
 import type { PredictionRow } from '#db/predictions.ts'
 import type { TicketFields, TicketRow } from '#db/tickets.ts'
+import { correctSentiment } from '#db/triage.ts'
 import { decisionsOn, nextSuggestion } from '#machines/suggestion-step.ts'
 import { metrics } from '#metrics.ts'
 import { assignInGroup } from './group-assignment.ts'
@@ -17,16 +18,16 @@ import { editTicket } from './ticket-change.ts'
 import type { Author, Changed } from './ticket-change.ts'
 import { isSame } from './ticket-learning.ts'
 
-export const DECIDABLE = ['category', 'priority', 'tags', 'group', 'assignee', 'escalation'] as const
+export const DECIDABLE = ['category', 'priority', 'tags', 'group', 'assignee', 'sentiment', 'escalation'] as const
 export type DecidableField = (typeof DECIDABLE)[number]
 
 /** What an agent decides on a ticket's triage. */
 export interface Wanted {
   event: 'ACCEPT' | 'REJECT'
-  /** Null: every field that is offered and can be decided on now; a group gives the ticket to somebody, so it is named. */
+  /** Null: every field that is offered and can be decided on now; a group gives the ticket to somebody, and a mood is in no ticket, so they are named. */
   fields: readonly DecidableField[] | null
   /** What the agent puts in the place of what was suggested. */
-  values: { [Field in TriageField | 'group']?: FieldValue | undefined }
+  values: { [Field in LabelField]?: FieldValue | undefined }
 }
 
 interface Decided {
@@ -68,6 +69,7 @@ function fieldsOf(ticket: TicketRow, predictions: readonly PredictionRow[], { fi
   return DECIDABLE.filter(
     (field) =>
       field !== 'group' &&
+      field !== 'sentiment' &&
       predictions.some((each) => each.field === field && each.state === 'offered') &&
       (field !== 'assignee' || WORKED_ON.includes(ticket.status)),
   )
@@ -91,7 +93,8 @@ async function decideField(
   const value = put ?? prediction.value
   await decidePrediction(tx, prediction.id, { state, decided_by: author.user_id, via: 'suggestion', final_value: event === 'REJECT' ? null : value })
   metrics.aiDecisions.inc({ field, decision: state })
-  if (field !== 'escalation' && field !== 'group' && value !== null) {
+  if (field === 'sentiment' && event === 'EDIT') await correctSentiment(tx, ticket.id, value as string)
+  if (field !== 'escalation' && value !== null) {
     const source = event === 'REJECT' ? 'reject' : event === 'EDIT' ? 'edit' : 'accept'
     const label = { ticket_id: ticket.id, field, value, is_right: event !== 'REJECT', source, user_id: author.user_id, prediction_id: prediction.id } as const
     await insertLabel(tx, label)
@@ -109,6 +112,7 @@ function takenBack(ticket: TicketRow, own: OwnValues, { field, value, previous, 
     tags: [...ticket.tags],
     assignee: ticket.assigned_to,
     group: null,
+    sentiment: null,
     smart_reply: null,
   }[field]
   return isSame(now, value) ? (previous as FieldValue | null) : undefined

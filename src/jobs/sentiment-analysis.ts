@@ -16,6 +16,8 @@ import { organizationOf, TICKET_BACKOFF, ticketOf, ticketPayload } from './ticke
 import type { TicketPayload } from './ticket-job.ts'
 
 const SHOWN_WORDS = 10
+/** A mood is always one of three: it is shown however sure it is, with how sure it is. */
+const THRESHOLD = 0
 
 /** Reads how the customer feels; where the organisation wants it, raises the priority of an angry ticket by one step, once. */
 export const sentimentAnalysis: JobType<TicketPayload> = {
@@ -32,7 +34,7 @@ export const sentimentAnalysis: JobType<TicketPayload> = {
     if (!settings.ai_triage_enabled && !settings.auto_escalate_negative_sentiment) {
       return { kind: 'succeed', result: { skipped: 'the organisation has turned triage and escalation off' } }
     }
-    const { label, score, confidence, words, model_id } = await readMood(organizationOf(job), job, textOf(ticket))
+    const { label, score, confidence, words, said, model_id } = await readMood(organizationOf(job), job, textOf(ticket), ticket.id)
     const threshold = settings.auto_escalate_threshold
     // A text that gives orders raises nothing on its own: a person looks at it first.
     const isTrusted = ordersIn(textOf(ticket)).length === 0
@@ -42,8 +44,20 @@ export const sentimentAnalysis: JobType<TicketPayload> = {
       kind: 'succeed',
       result: { label, score, confidence, escalation_wanted: escalates },
       writes: async (tx) => {
-        const explanation = { sentiment: { words: strongest, model_id } }
+        const explanation = { sentiment: { words: strongest, model_id, ...(said.length > 0 ? { said } : {}) } }
         await holdTicket(tx, ticket.id)
+        await recordPrediction(tx, {
+          ticket_id: ticket.id,
+          field: 'sentiment',
+          value: label,
+          confidence,
+          mode: 'suggest',
+          threshold: THRESHOLD,
+          is_offered: true,
+          explanation: { ...explanation.sentiment, words: strongest.map(({ word, weight }) => ({ words: word, weight })) },
+          model_id,
+          inputs_hash: hashOf(model_id, ticket),
+        })
         await upsertSentiment(tx, { ticket_id: ticket.id, label, score, confidence, explanation, model_id })
         if (escalates) await escalate(tx, organizationOf(job), ticket, { score, confidence, threshold, job_id: job.id }, { explanation, model_id })
         metrics.aiConfidence.observe({ field: 'sentiment' }, confidence)
@@ -72,9 +86,13 @@ async function escalate(
     is_offered: true,
     explanation,
     model_id,
-    inputs_hash: createHash('sha256').update(model_id).update('\0').update(textOf(ticket)).digest(),
+    inputs_hash: hashOf(model_id, ticket),
   })
   if (id !== null) await notePredictionApplied(tx, id, step.from_priority)
   // Another priority has other terms.
   await enqueueJobs(tx, [newJob(slaCheck, organizationId, { ticket_id: ticket.id })])
+}
+
+function hashOf(model_id: string, ticket: TicketText): Buffer {
+  return createHash('sha256').update(model_id).update('\0').update(textOf(ticket)).digest()
 }

@@ -4,8 +4,7 @@ import type { FieldFinding } from '#ai/field-findings.ts'
 import { ordersIn, withoutOrders } from '#ai/instructions.ts'
 import { ownTags } from '#ai/own-tags.ts'
 import { triage } from '#ai/triage.ts'
-import { textOf, triageModel } from '#ai/triage-model.ts'
-import { TRIAGE_FIELDS } from '#db/ai-labels.ts'
+import { isTrainingDue, textOf, triageModel } from '#ai/triage-model.ts'
 import type { FieldValue, TriageField } from '#db/ai-labels.ts'
 import type { Priority } from '#db/job-inputs.ts'
 import { readOwnValues } from '#db/own-values.ts'
@@ -25,7 +24,10 @@ import { trainModel } from './train-model.ts'
 /** One training of an organisation waits or runs at a time. */
 const TRAINING = 'labels'
 
-/** Suggests category, priority, tags and assignee from what the organisation's own tickets and agents have taught. */
+/** The fields that stand in the ticket. To whom of a group it goes, its turn or load decides when an agent accepts. */
+const WRITTEN_FIELDS = ['category', 'priority', 'tags', 'assignee'] as const
+
+/** Suggests category, priority, tags, group and assignee from what the organisation's own tickets and agents have taught. */
 export const triageTicket: JobType<TicketPayload> = {
   name: 'TRIAGE_TICKET',
   queue: 'ai',
@@ -50,6 +52,7 @@ export const triageTicket: JobType<TicketPayload> = {
       // What is written to the ticket must not be decided by a text that gives orders: a person looks at it first.
       return orders.length > 0 && field.mode === 'apply' ? { ...field, mode: 'suggest' } : field
     })
+    const trainingDue = await isTrainingDue(model, job)
     const row = summary(found, fields, orders)
     return {
       kind: 'succeed',
@@ -58,7 +61,7 @@ export const triageTicket: JobType<TicketPayload> = {
         const chosen = await holdTicket(tx, ticket.id)
         await upsertTriage(tx, row)
         await record(tx, found, chosen ? fields.map((field) => unlessChosen(field, chosen)) : fields)
-        if (model.isTrainingDue) await enqueueJobs(tx, [newJob(trainModel, organizationId, {}, { unique_key: TRAINING })])
+        if (trainingDue) await enqueueJobs(tx, [newJob(trainModel, organizationId, {}, { unique_key: TRAINING })])
         if (orders.length > 0) await noteOrders(tx, ticket.id, orders)
         for (const { field, confidence } of fields) if (confidence !== null) metrics.aiConfidence.observe({ field }, confidence)
       },
@@ -113,14 +116,14 @@ async function record(tx: DatabaseTransactionConnection, found: TriageFinding, f
   }
   if (!wanted.category && !wanted.priority && wanted.tags.length === 0 && !wanted.assignee) return
   const before = await applyTriage(tx, ticket_id, wanted)
-  for (const field of TRIAGE_FIELDS) {
+  for (const field of WRITTEN_FIELDS) {
     const id = ids.get(field)
     if (before && id && wrote(field, before, applied(field))) await notePredictionApplied(tx, id, before[field])
   }
 }
 
 /** Whether a field was written: it was not where somebody had chosen a value already. */
-function wrote(field: TriageField, before: FieldsBefore, wanted: FieldValue | null): boolean {
+function wrote(field: (typeof WRITTEN_FIELDS)[number], before: FieldsBefore, wanted: FieldValue | null): boolean {
   if (wanted === null) return false
   if (field === 'tags') return before.tags.length === 0
   return field === 'priority' ? before.priority !== wanted : before[field] === null

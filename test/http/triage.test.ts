@@ -293,3 +293,54 @@ test('what a ticket has already is suggested to nobody', async () => {
   assert.deepEqual([category.state, category.why.reason], [null, 'the ticket has it already'])
   assert.equal((await desk.fieldOf(body.id, 'tags')).state, 'offered')
 })
+
+const TAPE = { subject: 'tape of the handlebar', description: 'The tape of the handlebar comes in blue only since Monday' }
+const LIKE_TAPE = { subject: 'handlebar tape', description: 'Since Monday the tape of the handlebar comes in blue only' }
+
+test("an agent's tags, person and group change what is said of the next like ticket", async () => {
+  const desk = await newDesk()
+  const other = await createUser(database, 'agent', { id: desk.id } as never)
+  for (const [name, member] of [
+    ['Workshop', desk.agent.user.id],
+    ['Locksmiths', other.id],
+  ]) {
+    const made = await desk.admin.post('/groups', { name, strategy: 'round_robin', members: [{ user_id: member }] })
+    if (name === 'Workshop') await database.owner(`update services set group_id = $2, updated_at = now() where organization_id = $1`, [desk.id, made.body.id])
+  }
+  // A tag counts as the organisation's own once a ticket has it.
+  const [corrected, tagged] = [await desk.triaged(BRAKE), await desk.triaged({ subject: 'key', description: 'key' })]
+  await desk.agent.patch(`/tickets/${tagged}`, { tags: ['locks'] })
+  const said = async (ticket: string) => [
+    (await desk.fieldOf(ticket, 'tags')).value,
+    (await desk.fieldOf(ticket, 'group')).value,
+    (await desk.fieldOf(ticket, 'assignee')).value,
+  ]
+  assert.deepEqual(await said(corrected), [['workshop'], 'Workshop', desk.agent.user.id])
+
+  await desk.agent.post(`/tickets/${corrected}/accept`)
+  const decided = await desk.agent.post(`/tickets/${corrected}/triage/apply`, { values: { tags: ['locks'], group: 'Locksmiths', assignee: other.id } })
+  assert.equal(decided.status, 200)
+  assert.equal((await desk.agent.get(`/tickets/${corrected}`)).body.assigned_to, other.id)
+  assert.deepEqual(await said(await desk.triaged({ subject: 'chain and brake', description: BRAKE.description })), [['locks'], 'Locksmiths', other.id])
+})
+
+test('a mood that an agent corrects is read so in the next like ticket, and stays so on its own', async () => {
+  const desk = await newDesk()
+  const filed = async (text: { subject: string; description: string }): Promise<string> => {
+    const { body } = await desk.agent.post('/tickets', text)
+    await runJob(database, sentimentAnalysis, desk.id, { ticket_id: body.id })
+    return body.id
+  }
+  const first = await filed(TAPE)
+  const read = await desk.fieldOf(first, 'sentiment')
+  assert.deepEqual([read.value, read.state, read.allowed], ['neutral', 'offered', ['ACCEPT', 'EDIT', 'REJECT']])
+  assert.equal((await desk.agent.post(`/tickets/${first}/triage/apply`, { values: { sentiment: 'furious' } })).status, 400)
+  assert.equal((await desk.agent.post(`/tickets/${first}/triage/apply`, { values: { sentiment: 'negative' } })).status, 200)
+  await runJob(database, sentimentAnalysis, desk.id, { ticket_id: first })
+  const triage = (await desk.agent.get(`/tickets/${first}/triage`)).body
+  assert.deepEqual([triage.sentiment_label, triage.sentiment_score], ['negative', null], 'a later run does not overrule the agent')
+  const next = (await desk.fieldOf(await filed(LIKE_TAPE), 'sentiment')) as unknown as { value: string; why: { said: { ticket_id: string }[] } }
+  assert.deepEqual([next.value, next.why.said[0]!.ticket_id], ['negative', first])
+  const asked = await desk.agent.post('/ai/classify', LIKE_TAPE)
+  assert.equal(asked.body.sentiment.label, 'negative')
+})

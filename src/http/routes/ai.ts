@@ -5,7 +5,7 @@ import { correctionsOf } from '#ai/corrections.ts'
 import { fieldFindings } from '#ai/field-findings.ts'
 import { ordersIn, withoutOrders } from '#ai/instructions.ts'
 import { ownTags } from '#ai/own-tags.ts'
-import { SENTIMENT_MODEL, sentimentOf } from '#ai/sentiment.ts'
+import { readMood } from '#ai/mood-model.ts'
 import { triage } from '#ai/triage.ts'
 import { textOf, triageModel } from '#ai/triage-model.ts'
 import { fieldValue, TRIAGE_FIELDS } from '#db/ai-labels.ts'
@@ -31,7 +31,7 @@ const classified = z
   .object({
     fields: z.array(
       z.object({
-        field: z.enum([...TRIAGE_FIELDS, 'group']),
+        field: z.enum(TRIAGE_FIELDS),
         value: fieldValue.nullable().describe('Null where nothing is sure enough'),
         confidence: z.number().nullable(),
         threshold: z.number(),
@@ -82,7 +82,7 @@ export const aiRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { servi
       const found = triage(model, { id: NOWHERE, number: 0, priority: 'medium', status: 'new', version: 1, requester_name: '', ...asked })
       const corrections = await correctionsOf(organization_id, reader)
       const fields = fieldFindings(found, { text: textOf(asked), corrections, own, tags: await ownTags(organization_id, reader), settings })
-      const { label, score, confidence } = sentimentOf(textOf(asked))
+      const { label, score, confidence, model_id } = await readMood(organization_id, reader, textOf(asked), null)
       return {
         fields: fields.map(({ field, value, confidence, threshold, is_sure, explanation }) => ({
           field,
@@ -91,7 +91,7 @@ export const aiRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { servi
           threshold,
           why: explanation,
         })),
-        sentiment: { label, score, confidence, model_id: SENTIMENT_MODEL },
+        sentiment: { label, score, confidence, model_id },
         orders,
         model_id: found.model_id,
       }

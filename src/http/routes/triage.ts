@@ -34,6 +34,7 @@ const application = z
         tags: ticketTags,
         group: z.string().min(1).max(NAME_CHARS),
         assignee: z.guid(),
+        sentiment: z.enum(['positive', 'neutral', 'negative']),
       })
       .partial()
       .optional()
