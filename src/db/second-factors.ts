@@ -39,10 +39,20 @@ export async function confirmSecondFactor(
   const { rowCount } = await db.query(sql.typeAlias('void')`
     update two_factors set confirmed_at = now() where user_id = ${owner.user_id} and confirmed_at is null`)
   if (rowCount === 0) return false
+  await replaceRecoveryCodes(db, owner, codeHashes)
+  return true
+}
+
+/** Gives somebody these recovery codes, and takes away those before. */
+export async function replaceRecoveryCodes(
+  db: CommonQueryMethods,
+  owner: { user_id: string; organization_id: string | null },
+  codeHashes: readonly Buffer[],
+): Promise<void> {
+  await db.query(sql.typeAlias('void')`delete from recovery_codes where user_id = ${owner.user_id}`)
   await db.query(sql.typeAlias('void')`
     insert into recovery_codes (user_id, organization_id, code_hash)
     select ${owner.user_id}::uuid, ${owner.organization_id}::uuid, code_hash from unnest(${sql.array(codeHashes, 'bytea')}) as given (code_hash)`)
-  return true
 }
 
 /** Takes somebody's second factor away, with its recovery codes. @returns whether there was a confirmed one */

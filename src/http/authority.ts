@@ -42,6 +42,7 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'POST /api/v1/auth/2fa/enable': EVERYBODY,
   'POST /api/v1/auth/2fa/verify': EVERYBODY,
   'POST /api/v1/auth/2fa/disable': EVERYBODY,
+  'POST /api/v1/auth/2fa/recovery-codes': EVERYBODY,
   'GET /api/v1/auth/2fa/org-policy': STAFF,
   'PUT /api/v1/auth/2fa/org-policy': ['admin'],
   'PATCH /api/v1/auth/2fa/org-policy': ['admin'],

@@ -51,6 +51,7 @@ import { queueHistoryRoutes } from './routes/queue-history.ts'
 import { mailboxRoutes } from './routes/mailbox.ts'
 import { passwordRoutes } from './routes/passwords.ts'
 import { queueRoutes } from './routes/queues.ts'
+import { recoveryCodeRoutes } from './routes/recovery-codes.ts'
 import { registrationRoutes } from './routes/registration.ts'
 import { ragRoutes } from './routes/rag.ts'
 import { replayRoutes } from './routes/replay.ts'
@@ -161,6 +162,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     registrationRoutes,
     passwordRoutes,
     twoFactorRoutes,
+    recoveryCodeRoutes,
     apiTokenRoutes,
     mailboxRoutes,
     settingsRoutes,

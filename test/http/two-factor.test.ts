@@ -149,3 +149,16 @@ test('an operator, who has no organisation, has a second factor as well', async 
   assert.equal((await login(client.user.email)).status, 401)
   assert.equal((await login(client.user.email, codeOf(secret, 1))).status, 200)
 })
+
+test('new recovery codes take the place of the old ones, for who shows a code', async () => {
+  const agent = await clientOf(app, database, 'agent', organization)
+  assert.equal((await agent.post('/auth/2fa/recovery-codes', { otp: '123456' })).status, 409)
+  const { secret, codes } = await protect(agent)
+  const wrong = await agent.post('/auth/2fa/recovery-codes', { otp: codeOf(secret, 10) })
+  assert.deepEqual([wrong.status, wrong.body.type], [400, 'urn:atum-desk:problem:otp-wrong'])
+  const { status, body } = await agent.post('/auth/2fa/recovery-codes', { otp: codes[0] })
+  assert.deepEqual([status, body.recovery_codes.length], [200, 10])
+  assert.equal((await agent.get('/auth/2fa/status')).body.recovery_codes_left, 10)
+  assert.equal((await login(agent.user.email, codes[1])).status, 401)
+  assert.equal((await login(agent.user.email, body.recovery_codes[0])).status, 200)
+})

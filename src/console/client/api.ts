@@ -1,5 +1,6 @@
 import { isDown, isUp } from './connection.ts'
 import { accessToken, forget, keep } from './session.ts'
+import type { Tokens } from './session.ts'
 import type { Health, Job, JobDetail, JobEvent, Machine, Me, Page, Queue, Worker } from './shapes.ts'
 
 const PREFIX = '/api/v1'
@@ -62,6 +63,38 @@ export const forgotPassword = (email: string): Promise<unknown> => knock('forgot
 export const resetPassword = (token: string, password: string): Promise<void> => knock('reset-password', { token, password })
 export const verifyEmail = (token: string): Promise<{ email: string; organization: string }> => knock('verify-email', { token })
 export const resendVerification = (email: string): Promise<unknown> => knock('resend-verification', { email })
+
+export const register = (wanted: { email: string; password: string; full_name: string; organization: string }): Promise<unknown> => knock('register', wanted)
+
+export interface FactorStanding {
+  enabled: boolean
+  required: boolean
+  recovery_codes_left: number
+}
+
+export const factorStanding = (signal: AbortSignal): Promise<FactorStanding> => send('GET', '/auth/2fa/status', { signal })
+export const beginFactor = (password: string): Promise<{ secret: string; otpauth_url: string }> => send('POST', '/auth/2fa/enable', { body: { password } })
+export const confirmFactor = (otp: string): Promise<{ recovery_codes: string[] }> => send('POST', '/auth/2fa/verify', { body: { otp } })
+export const removeFactor = (password: string, otp: string): Promise<void> => send('POST', '/auth/2fa/disable', { body: { password, otp } })
+export const newRecoveryCodes = (otp: string): Promise<{ recovery_codes: string[] }> => send('POST', '/auth/2fa/recovery-codes', { body: { otp } })
+
+/** Changes the own password. Every sign-in ends, this one too. */
+export async function changePassword(current_password: string, password: string): Promise<void> {
+  await send('POST', '/auth/password', { body: { current_password, password } })
+  forget('Your password is changed. Sign in with the new one.')
+}
+
+/** Ends every sign-in of the account, on whatever device. */
+export async function signOutEverywhere(): Promise<void> {
+  await send('POST', '/auth/logout', { body: {} })
+  forget('You are signed out everywhere.')
+}
+
+/** Exchanges the session's tokens now: what the account may do has changed. */
+export async function renewSession(): Promise<void> {
+  const token = await accessToken(exchange)
+  if (token !== null) await accessToken(exchange, token)
+}
 
 /** Forgets the session here at once, and asks the server to forget it too. */
 export async function signOut(): Promise<void> {
@@ -185,7 +218,7 @@ export async function listen(path: string, signal: AbortSignal): Promise<Readabl
 }
 
 /** @returns null where the session is over; throws where that is not known */
-async function exchange(refreshToken: string): Promise<{ access_token: string; refresh_token: string; expires_in: number } | null> {
+async function exchange(refreshToken: string): Promise<Tokens | null> {
   try {
     return await send('POST', '/auth/refresh', { body: { refresh_token: refreshToken }, anonymous: true })
   } catch (error) {

@@ -1,10 +1,12 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
+import { AccountPage } from './account-page.tsx'
 import { AiPage } from './ai-page.tsx'
 import { health, me } from './api.ts'
 import { Banner } from './banner.tsx'
 import { Desk } from './desk/desk.tsx'
 import { forgetDirectory } from './desk/people.ts'
+import { FactorDemanded } from './factor-demanded.tsx'
 import { ForgotPassword } from './forgot-password.tsx'
 import { Header } from './header.tsx'
 import { HealthPage } from './health-page.tsx'
@@ -15,9 +17,11 @@ import { Blank } from './marks.tsx'
 import { Overview } from './overview.tsx'
 import { usePolling } from './polling.ts'
 import { QueuesPage } from './queues-page.tsx'
+import { Register } from './register.tsx'
 import { ResetPassword } from './reset-password.tsx'
 import { HOME, useRoute } from './route.ts'
-import { isSignedIn, onSessionChange } from './session.ts'
+import { isSignedIn, lacksFactor, onSessionChange } from './session.ts'
+import type { Me } from './shapes.ts'
 import { SignIn } from './sign-in.tsx'
 import { SlaPage } from './sla-page.tsx'
 import { VerifyEmail } from './verify-email.tsx'
@@ -30,12 +34,14 @@ export function App() {
   const signedIn = useSignedIn()
   const { surface, path, query } = useRoute()
   const Open = surface === 'console' ? OPEN_PAGES[path] : undefined
-  if (Open) return <Open token={query.get('token')} />
-  return signedIn ? <Console /> : <SignIn />
+  if (Open) return <Open token={query.get('token')} organization={query.get('organization')} />
+  if (!signedIn) return <SignIn />
+  return lacksFactor() ? <FactorDemanded /> : <Console />
 }
 
-/** Where the mails about an account lead, whoever is signed in. */
-const OPEN_PAGES: Record<string, (asked: { token: string | null }) => ComponentChildren> = {
+/** Where the mails about an account lead, and who wants one, whoever is signed in. */
+const OPEN_PAGES: Record<string, (asked: { token: string | null; organization: string | null }) => ComponentChildren> = {
+  register: Register,
   'forgot-password': ForgotPassword,
   'reset-password': ResetPassword,
   'verify-email': VerifyEmail,
@@ -59,7 +65,7 @@ function Console() {
       <Banner />
       <main id="main" tabIndex={-1}>
         {surface === 'desk' && account && <Desk path={path} query={query} me={account} />}
-        {place?.page({ query, role: account?.role })}
+        {place?.page({ query, role: account?.role, me: account })}
         {surface === 'console' && !place && (
           <Blank
             title="There is nothing at this address"
@@ -78,6 +84,7 @@ function Console() {
 interface Asked {
   query: URLSearchParams
   role: string | undefined
+  me: Me | undefined
 }
 
 interface Place {
@@ -100,18 +107,19 @@ const PLACES: Record<string, Place> = {
   workers: { title: 'Workers', page: () => <WorkersPage /> },
   health: { title: 'Health', page: (asked) => <HealthPage {...asked} /> },
   ai: { title: 'AI quality', page: (asked) => <AiPage {...asked} /> },
+  account: { title: 'Your account', page: ({ me }) => <AccountPage me={me} /> },
   sla: { title: 'SLA', page: (asked) => <SlaPage {...asked} /> },
 }
 
 function useSignedIn(): boolean {
-  const [signedIn, setSignedIn] = useState(isSignedIn)
+  const [, draw] = useState('')
   useEffect(
     () =>
       onSessionChange(() => {
         if (!isSignedIn()) forgetDirectory()
-        setSignedIn(isSignedIn())
+        draw(`${isSignedIn()} ${lacksFactor()}`)
       }),
     [],
   )
-  return signedIn
+  return isSignedIn()
 }

@@ -4,7 +4,7 @@ import { followKeys, useCommands } from './commands.ts'
 import { STAFF } from './desk/people.ts'
 import { pagesOf } from './nav.tsx'
 import { Palette } from './palette.tsx'
-import { go } from './route.ts'
+import { ACCOUNT, go } from './route.ts'
 import { Shortcuts } from './shortcuts.tsx'
 
 /** Where everything that can be done is found: by its name with Ctrl-K, by its key with "?". */
@@ -25,6 +25,7 @@ export function CommandBar({ role }: { role: string | undefined }) {
   useCommands([
     { id: 'keys', name: 'Show the keys', keys: '?', run: () => setShown('keys') },
     ...pagesOf(role).map(({ address, name, keys }) => ({ id: `page-${address}`, name: `Go to ${name}`, keys, run: () => go(address) })),
+    { id: 'account', name: 'Go to your account', keys: 'g a', run: () => go(ACCOUNT) },
     { id: 'sign-out', name: 'Sign out', run: () => void signOut() },
   ])
   return (

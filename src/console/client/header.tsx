@@ -3,7 +3,7 @@ import { signOut } from './api.ts'
 import { CommandBar } from './command-bar.tsx'
 import { Nav } from './nav.tsx'
 import { useConnection } from './polling.ts'
-import { DESK, HOME } from './route.ts'
+import { ACCOUNT, DESK, HOME } from './route.ts'
 import type { Health, Me } from './shapes.ts'
 import { spoken } from './states.ts'
 
@@ -19,10 +19,15 @@ export function Header({ me, health, surface, path }: { me: Me | undefined; heal
       <span class="header-space" />
       <CommandBar role={me?.role} />
       {me && (
-        <span class="header-me" title={me.email}>
+        <a
+          class="header-me nav-link"
+          href={ACCOUNT}
+          title={`${me.email}: your account`}
+          aria-current={surface === 'console' && path === 'account' ? 'page' : undefined}
+        >
           <span class="header-email">{me.email}</span>
-          <span class="header-role">{me.role.replaceAll('_', ' ')}</span>
-        </span>
+          <span class="header-role">{spoken(me.role)}</span>
+        </a>
       )}
       <button class="button button-quiet" onClick={() => void signOut()}>
         Sign out

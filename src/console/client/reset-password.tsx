@@ -1,23 +1,22 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, resetPassword } from './api.ts'
-import { Door, Fault, Field, words } from './door.tsx'
+import { Door, Fault, words } from './door.tsx'
+import { isPasswordRefused, NewPassword, passwordRefusal } from './new-password.tsx'
 import { FORGOT_PASSWORD, go, HOME } from './route.ts'
 import { useAction } from './use-action.ts'
 
 const ERROR = 'reset-error'
-const POLICY = 'Ten characters at least, and not easily guessed: a few words that belong to nothing make a good one.'
 
 /** Sets a new password with the token of a mail's link. */
 export function ResetPassword({ token }: { token: string | null }) {
   // The address loses it once it is used.
   const [held] = useState(token)
   const [password, setPassword] = useState('')
-  const [visible, setVisible] = useState(false)
   const [done, setDone] = useState(false)
   const { busy, error, run } = useAction()
   const input = useRef<HTMLInputElement>(null)
   const useless = !held || isAbout(error, 'token')
-  const refused = isAbout(error, 'password') || (error instanceof ApiError && error.status === 400)
+  const refused = isPasswordRefused(error) || (error instanceof ApiError && error.status === 400)
   useEffect(() => input.current?.focus(), [])
   useEffect(() => {
     if (refused) input.current?.focus()
@@ -56,22 +55,8 @@ export function ResetPassword({ token }: { token: string | null }) {
           })
         }}
       >
-        <Field
-          label="New password"
-          hint={POLICY}
-          type={visible ? 'text' : 'password'}
-          name="password"
-          autoComplete="new-password"
-          input={input}
-          value={password}
-          fault={refused ? ERROR : undefined}
-          onValue={setPassword}
-        />
-        <label class="door-check">
-          <input type="checkbox" checked={visible} onChange={(event) => setVisible(event.currentTarget.checked)} />
-          Show what I type
-        </label>
-        {error && <Fault id={ERROR}>{refused ? refusal(error) : words(error)}</Fault>}
+        <NewPassword value={password} input={input} fault={refused ? ERROR : undefined} onValue={setPassword} />
+        {error && <Fault id={ERROR}>{refused ? passwordRefusal(error) : words(error)}</Fault>}
         <button class="button button-main" disabled={busy}>
           {busy ? 'Setting it…' : 'Set the password'}
         </button>
@@ -81,8 +66,3 @@ export function ResetPassword({ token }: { token: string | null }) {
 }
 
 const isAbout = (error: Error | null, field: string): boolean => error instanceof ApiError && error.isAbout(field)
-
-/** The policy speaks in sentences; of a length that no password may have, the API says it in its schema's words. */
-function refusal(error: Error): string {
-  return error.message.startsWith('The password ') ? error.message : 'The password must have at least 10 and at most 1,000 characters.'
-}

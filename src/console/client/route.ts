@@ -43,6 +43,8 @@ export function withQuery(query: URLSearchParams, changes: Record<string, string
   return next.size ? `${location.pathname}?${next}` : location.pathname
 }
 
+export const ACCOUNT = `${HOME}account`
+export const REGISTER = `${HOME}register`
 export const FORGOT_PASSWORD = `${HOME}forgot-password`
 export const JOBS = `${HOME}jobs`
 export const jobAddress = (id: number | string): string => `${JOBS}/${id}`

@@ -3,15 +3,18 @@ const KEY = 'atum-desk-session'
 const REFRESH_BEFORE_MS = 30_000
 
 interface Session {
+  /** The organisation wants a second factor: until there is one, nothing else is open. */
+  lacks_factor: boolean
   access_token: string
   refresh_token: string
   expires_at: number
 }
 
-interface Tokens {
+export interface Tokens {
   access_token: string
   refresh_token: string
   expires_in: number
+  two_factor_setup_required?: true
 }
 
 type Listener = () => void
@@ -21,6 +24,9 @@ let farewell: string | null = null
 
 /** Whether somebody is signed in, as far as this tab knows. */
 export const isSignedIn = (): boolean => stored() !== null
+
+/** Whether all that is open to who is signed in is to set up a second factor. */
+export const lacksFactor = (): boolean => stored()?.lacks_factor ?? false
 
 /** Why the last session ended, in words for the sign-in page; null where it ended on purpose or never began. */
 export const endedBecause = (): string | null => farewell
@@ -33,6 +39,7 @@ export function onSessionChange(listener: Listener): () => void {
 /** Keeps the tokens for this tab only: closing the tab signs out. */
 export function keep(tokens: Tokens): void {
   const session: Session = {
+    lacks_factor: tokens.two_factor_setup_required ?? false,
     access_token: tokens.access_token,
     refresh_token: tokens.refresh_token,
     expires_at: Date.now() + tokens.expires_in * 1_000,

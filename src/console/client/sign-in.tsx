@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, signIn } from './api.ts'
 import { Door, Fault, Field, words } from './door.tsx'
-import { FORGOT_PASSWORD } from './route.ts'
+import { FORGOT_PASSWORD, REGISTER } from './route.ts'
 import { endedBecause } from './session.ts'
 import { useAction } from './use-action.ts'
 
@@ -98,9 +98,14 @@ export function SignIn() {
           {busy ? 'Signing in…' : 'Sign in'}
         </button>
       </form>
-      <a class="link" href={FORGOT_PASSWORD}>
-        Forgot your password?
-      </a>
+      <p class="door-links">
+        <a class="link" href={FORGOT_PASSWORD}>
+          Forgot your password?
+        </a>
+        <a class="link" href={REGISTER}>
+          No account yet?
+        </a>
+      </p>
       <p class="door-hint">A fresh installation prints its demo sign-ins where it was started.</p>
     </Door>
   )

@@ -70,7 +70,7 @@ export function SlaPage({ query }: { query: URLSearchParams }) {
                 <td>
                   <Chip state={ticket.status} />
                 </td>
-                <td>
+                <td class="unbroken">
                   <Age at={ticket.sla_due_at} suffix=" ago" />
                 </td>
                 <td class="number">{ticket.sla_risk_score === null ? 'unknown' : chance(ticket.sla_risk_score)}</td>
