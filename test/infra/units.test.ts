@@ -52,6 +52,12 @@ test('API and worker differ only in what they do', () => {
   assert.deepEqual(keys.toSorted(), ['Description', 'Environment', 'ExecStart', 'LoadCredential', 'SyslogIdentifier', 'TimeoutStopSec'])
 })
 
+test('HAProxy takes the configuration that leads to the primary', { skip: without('haproxy') }, () => {
+  const { status, said } = runTool('haproxy', ['-c', '-f', 'patroni/haproxy.cfg'], { cwd: folder })
+  assert.equal(status, 0, said)
+  assert.doesNotMatch(said, /WARNING/)
+})
+
 test('the scripts are clean for shellcheck', { skip: without('shellcheck') }, () => {
   const scripts = readdirSync(folder).filter((name) => name.endsWith('.sh') || name === 'atum-desk')
   const { status, said } = runTool('shellcheck', scripts, { cwd: folder })
