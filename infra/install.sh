@@ -8,11 +8,13 @@ umask 022
 usage() {
   cat <<'USAGE'
 Usage: [DATABASE_URL=postgres://...] infra/install.sh [--no-start] [--dry-run]
+       infra/install.sh --plan
        infra/install.sh --rollback [--dry-run]
 
   DATABASE_URL  the owner's address of the database; needed the first time, kept as a credential
   DESTDIR       lay the files below this folder only: no account, no packages, no systemctl
   --no-start    install and enable, start nothing
+  --plan        lay the release beside the present one and say what its migrations would do; the services go on as they are
   --rollback    go back to the release that was installed before this one
   --dry-run     print what would be done
 USAGE
@@ -26,10 +28,12 @@ PARTS=(bin src migrations infra docs package.json package-lock.json .npmrc LICEN
 start=yes
 dry=''
 rollback=''
+plan=''
 for argument in "$@"; do
   case $argument in
     --no-start) start='' ;;
     --dry-run) dry=yes ;;
+    --plan) plan=yes ;;
     --rollback) rollback=yes ;;
     --help | -h) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
@@ -118,6 +122,13 @@ else
   say "laid down release $version-$content"
 fi
 
+if [ -n "$plan" ]; then
+  ATUM_RELEASE=$HOME_DIRECTORY/$release live sh "$SOURCE/infra/atum-desk" migrate plan
+  exit 0
+fi
+
+# Before anything points to it: a migration that fails leaves the old release in use.
+if [ -n "$start" ]; then ATUM_RELEASE=$HOME_DIRECTORY/$release live sh "$SOURCE/infra/atum-desk" migrate up; fi
 before=$(target_of "$HOME_DIRECTORY/current")
 changed=''
 if [ "$before" != "$release" ]; then
@@ -147,7 +158,6 @@ else
 fi
 live systemctl enable --quiet atum-desk.target atum-desk-api.service atum-desk-worker@9101.service atum-desk-backup.timer
 if [ -n "$start" ]; then
-  live /usr/local/bin/atum-desk migrate up
   if [ -n "$changed" ]; then live systemctl restart atum-desk-api.service 'atum-desk-worker@*.service'; fi
   live systemctl start atum-desk.target atum-desk-backup.timer
 fi

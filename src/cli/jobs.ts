@@ -115,14 +115,23 @@ async function list(options: ListOptions): Promise<void> {
 }
 
 async function show(id: number, { json }: { json?: boolean }): Promise<void> {
-  const [{ findJob, listJobEvents }, { eventsIn }] = await Promise.all([import('#db/job-lists.ts'), import('#machines/job-step.ts')])
-  const { job, events } = await withDatabase(readConfig(), async ({ system }) => ({
+  const [{ findJob, listJobEvents }, { readJobWait }, { waitingBecause }, { eventsIn }] = await Promise.all([
+    import('#db/job-lists.ts'),
+    import('#db/job-waits.ts'),
+    import('#http/waiting.ts'),
+    import('#machines/job-step.ts'),
+  ])
+  const { job, events, wait } = await withDatabase(readConfig(), async ({ system }) => ({
     job: await findJob(system, id),
     events: await listJobEvents(system, id, { after: 0, limit: EVENTS_SHOWN_MAX }),
+    wait: await system.transaction((tx) => readJobWait(tx, id)),
   }))
   if (!job) throw new Refusal(`There is no job ${id}.`)
-  const detail = { ...job, allowed_events: eventsIn(job.status) }
-  const lines = Object.entries(detail).map(([field, value]) => `${field.padEnd(20)}  ${inWords(value)}`)
+  const reasons = wait ? waitingBecause(wait) : []
+  const detail = { ...job, allowed_events: eventsIn(job.status), waiting_because: reasons }
+  const lines = Object.entries({ ...detail, waiting_because: reasons.map((reason) => reason.detail) }).map(
+    ([field, value]) => `${field.padEnd(20)}  ${inWords(value)}`,
+  )
   print(json, { ...detail, events }, () => [...lines, '', table(events, EVENT_COLUMNS)].join('\n'))
 }
 

@@ -26,6 +26,8 @@ export async function buildConsole(directory = consoleDirectory): Promise<void> 
     minify: true,
     format: 'esm',
     target: ['es2023', 'chrome120', 'firefox121', 'safari17.2'],
+    // The file that the compiler reads extends one that an installation does not have.
+    tsconfigRaw: {},
     jsx: 'automatic',
     jsxImportSource: 'preact',
     legalComments: 'none',

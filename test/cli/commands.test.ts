@@ -78,7 +78,8 @@ test('a job is enqueued, seen, cancelled and queued again; each is audited', asy
   assert.equal(refused.code, 1)
   assert.match(refused.stderr, /Possible: REQUEUE/)
   assert.equal((await json('jobs', 'retry', String(ids[0])))['status'], 'queued')
-  const shown = await json<{ events: { event: string }[]; allowed_events: string[] }>('jobs', 'show', String(ids[0]))
+  const shown = await json<{ events: { event: string }[]; allowed_events: string[]; waiting_because: { reason: string }[] }>('jobs', 'show', String(ids[0]))
+  assert.ok(shown.waiting_because.some(({ reason }) => reason === 'no_worker'))
   assert.deepEqual(
     shown.events.map((event) => event.event),
     ['ENQUEUE', 'CANCEL', 'REQUEUE'],
