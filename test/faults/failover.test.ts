@@ -102,9 +102,11 @@ test('the primary dies under load: what was confirmed is there, writing goes on 
         `select id, job_type, status, attempt, run_after, locked_by, last_error, updated_at, now() from job_queue where ${ended} limit 5`,
       )
       const workers = await owner.query('select id, status, heartbeat_at, now(), actor_tree from workers')
-    const leases = await owner.query('select worker, serial, job_ids, versions, leased_at from job_leases')
-    const violations = await owner.query('select * from job_log_violations limit 20')
-      throw new Error(`${error.message}\n${JSON.stringify({ left, workers, leases, violations })}\n${services.map(({ said }) => said.stderr.slice(-3_000)).join('\n')}`)
+      const leases = await owner.query('select worker, serial, job_ids, versions, leased_at from job_leases')
+      const violations = await owner.query('select * from job_log_violations limit 20')
+      throw new Error(
+        `${error.message}\n${JSON.stringify({ left, workers, leases, violations })}\n${services.map(({ said }) => said.stderr.slice(-3_000)).join('\n')}`,
+      )
     },
   )
 
