@@ -1,6 +1,7 @@
 import { Argument, Command, Option } from 'commander'
 import { LIMITS, readConfig } from '#config.ts'
 import type { JobFilter } from '#db/job-lists.ts'
+import type { JobRow } from '#db/jobs.ts'
 import type { JobType } from '#jobs/job-type.ts'
 import { withDatabase } from './connection.ts'
 import { Refusal } from './failure.ts'
@@ -96,7 +97,7 @@ export function jobsCommand(): Command {
 }
 
 async function list(options: ListOptions): Promise<void> {
-  const [{ listJobs }, { namedOrganization }] = await Promise.all([import('#db/job-lists.ts'), import('./operator.ts')])
+  const [{ planSearch, searchJobs }, { namedOrganization }] = await Promise.all([import('#db/job-search.ts'), import('./operator.ts')])
   const jobs = await withDatabase(readConfig(), async ({ system }) => {
     const filter: JobFilter = {
       status: options.status ?? null,
@@ -109,7 +110,15 @@ async function list(options: ListOptions): Promise<void> {
       created_after: null,
       created_before: null,
     }
-    return listJobs(system, filter, { before: options.before ?? null, limit: options.limit })
+    const found: JobRow[] = []
+    // Here it may take its time: it is looked for until the list is full, or to the end.
+    for (let before = options.before ?? null, isOver = false; !isOver;) {
+      const plan = await planSearch(system, filter, before)
+      found.push(...(await searchJobs(system, filter, { plan, before, limit: options.limit - found.length })))
+      before = plan?.rest ?? null
+      isOver = before === null || found.length >= options.limit
+    }
+    return found
   })
   print(options.json, { items: jobs }, () => (jobs.length === 0 ? 'No such jobs.' : table(jobs, LIST_COLUMNS)))
 }

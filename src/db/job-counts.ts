@@ -5,7 +5,7 @@ import { sql } from './sql.ts'
 import type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection } from './pool.ts'
 
 /** Ids a range; the same as in job_range of the database. */
-const RANGE_IDS = 5_000
+export const RANGE_IDS = 5_000
 /** A range is settled when at most this share of its jobs is live: each of them costs the count a look. */
 const LIVE_SHARE = 0.1
 /** Ranges that one transaction looks at: some 50 ms during which a requeue waits. */
@@ -99,6 +99,7 @@ export async function settleJobCounts(
     if (complete === null || !(await lockAlone(tx))) return { last: null, settled: 0 }
     const looked = await settleRanges(tx, { after, complete })
     await foldExceptions(tx)
+    await learnKinds(tx)
     await compact(tx)
     return looked
   })
@@ -108,7 +109,8 @@ export async function settleJobCounts(
 export async function forgetJobCounts(tx: DatabaseTransactionConnection): Promise<void> {
   await tx.query(sql.typeAlias('void')`select pg_advisory_xact_lock(hashtext('job_counts'))`)
   await tx.query(sql.typeAlias('void')`
-    with ranges as (delete from job_count_ranges), exceptions as (delete from job_count_exceptions) delete from job_counts`)
+    with ranges as (delete from job_count_ranges), exceptions as (delete from job_count_exceptions), kinds as (delete from job_range_kinds)
+    delete from job_counts`)
 }
 
 /**
@@ -158,7 +160,7 @@ async function settleRanges(tx: DatabaseTransactionConnection, { after, complete
        where not exists (select from job_count_ranges settled where settled.id_range = series.id_range)
        order by id_range limit ${RANGES_MAX}
     ), jobs as materialized (
-      select id_range, id, coalesce(organization_id, '00000000-0000-0000-0000-000000000000') as tenant, job_type, queue, status, finished_at is null as is_live
+      select id_range, id, coalesce(organization_id, '00000000-0000-0000-0000-000000000000') as tenant, job_type, queue, status, finished_at is null as is_live, created_at
         from looked cross join lateral (
           select * from job_queue where id >= id_range * ${RANGE_IDS}::int8 and id < (id_range + 1) * ${RANGE_IDS}::int8
         ) as here
@@ -166,7 +168,12 @@ async function settleRanges(tx: DatabaseTransactionConnection, { after, complete
       select id_range from looked left join jobs using (id_range)
        group by id_range having count(*) filter (where is_live) <= count(id) * ${LIVE_SHARE}::float8
     ), settled as (
-      insert into job_count_ranges (id_range) select id_range from quiet
+      insert into job_count_ranges (id_range, kinds_known, created_from, created_to)
+      select id_range, true, min(created_at), max(created_at) from quiet left join jobs using (id_range) group by id_range
+    ), kinds as (
+      insert into job_range_kinds (id_range, status, job_type, queue, tenant)
+      select distinct id_range, status, job_type, queue, tenant from jobs join quiet using (id_range) where not is_live
+      on conflict do nothing
     ), excepted as (
       insert into job_count_exceptions (job_id) select id from jobs join quiet using (id_range) where is_live
     ), counted as (
@@ -184,9 +191,34 @@ async function foldExceptions(tx: DatabaseTransactionConnection): Promise<void> 
        where finished_at is not null limit ${EXCEPTIONS_MAX}
     ), gone as (
       delete from job_count_exceptions using ended where job_id = ended.id
+    ), kinds as (
+      insert into job_range_kinds (id_range, status, job_type, queue, tenant)
+      select distinct job_range(id), status, job_type, queue, tenant from ended on conflict do nothing
     )
     insert into job_counts (tenant, job_type, queue, status, jobs)
     select tenant, job_type, queue, status, count(*) from ended group by tenant, job_type, queue, status`)
+}
+
+/** What the ranges hold that were settled before this was kept, some at a time; and forgets it of those whose jobs are all gone. */
+async function learnKinds(tx: DatabaseTransactionConnection): Promise<void> {
+  await tx.query(sql.typeAlias('void')`
+    with unknown as materialized (
+      select id_range from job_count_ranges where not kinds_known order by id_range desc limit ${RANGES_MAX}
+    ), jobs as materialized (
+      select id_range, coalesce(organization_id, '00000000-0000-0000-0000-000000000000') as tenant, job_type, queue, status, finished_at, created_at
+        from unknown cross join lateral (
+          select * from job_queue where id >= id_range * ${RANGE_IDS}::int8 and id < (id_range + 1) * ${RANGE_IDS}::int8
+        ) as here
+    ), kinds as (
+      insert into job_range_kinds (id_range, status, job_type, queue, tenant)
+      select distinct id_range, status, job_type, queue, tenant from jobs where finished_at is not null
+      on conflict do nothing
+    ), known as (
+      update job_count_ranges settled set kinds_known = true, created_from = life.created_from, created_to = life.created_to
+        from (select id_range, min(created_at) as created_from, max(created_at) as created_to from unknown left join jobs using (id_range) group by id_range) as life
+       where settled.id_range = life.id_range
+    )
+    delete from job_range_kinds where id_range < job_range((select min(id) from job_queue))`)
 }
 
 async function compact(tx: DatabaseTransactionConnection): Promise<void> {

@@ -36,11 +36,15 @@ export const matching = (filter: JobFilter) => sql.fragment`
    and (${filter.created_before}::timestamptz is null or created_at < ${filter.created_before}::timestamptz)
    and (${filter.q}::text is null or strpos(lower(payload::text), lower(${filter.q})) > 0 or strpos(lower(last_error), lower(${filter.q})) > 0)`
 
-/** Jobs from the newest id down, those below `before` where it is given. */
-export async function listJobs(db: CommonQueryMethods, filter: JobFilter, page: { before: number | null; limit: number }): Promise<readonly JobRow[]> {
+/** Jobs from the newest id down, those from `from` on and below `before` where they are given. */
+export async function listJobs(
+  db: CommonQueryMethods,
+  filter: JobFilter,
+  page: { from: number | null; before: number | null; limit: number },
+): Promise<readonly JobRow[]> {
   return db.any(sql.type(jobRow)`
     select ${jobColumns} from job_queue
-     where (${page.before}::int8 is null or id < ${page.before}::int8) and ${matching(filter)}
+     where (${page.from}::int8 is null or id >= ${page.from}::int8) and (${page.before}::int8 is null or id < ${page.before}::int8) and ${matching(filter)}
      order by id desc limit ${page.limit}`)
 }
 

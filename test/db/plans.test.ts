@@ -10,6 +10,8 @@ import type { NewJob } from '#db/job-enqueue.ts'
 import type { Move } from '#db/job-records.ts'
 import { listJobEvents, listJobs, oldestDue } from '#db/job-lists.ts'
 import type { JobFilter } from '#db/job-lists.ts'
+import { planSearch, rangesThatMayHold, SEARCH_RANGES_MAX } from '#db/job-search.ts'
+import { RANGE_IDS, settleJobCounts } from '#db/job-counts.ts'
 import { inOrganization } from '#db/pool.ts'
 import { claim } from '../support/claims.ts'
 import { failureOf, successOf } from '../support/moves.ts'
@@ -27,6 +29,8 @@ const ORGANIZATIONS = 20
 const BATCH = 500
 /** Of the 12,000 that the log has: the filters, the blocks that hold the job's events, and some that only might. */
 const LOG_BLOCKS_MAX = 1_000
+/** Some for each of the 200 ranges of ids that the jobs fill. */
+const RANGE_BLOCKS_MAX = 3_000
 const ENGINE_TABLES = ['job_queue', 'job_ready', 'job_events', 'job_unique'] as const
 type EngineTable = (typeof ENGINE_TABLES)[number]
 
@@ -138,7 +142,7 @@ test('enqueueing reads no table, with keys or without', async () => {
 
 test('the first page of jobs, and the page behind a cursor, read no more than a page', async () => {
   for (const before of [null, FINISHED / 2]) {
-    const plan = await explain(database.system, (db) => listJobs(db, filter({}), { before, limit: 51 }))
+    const plan = await explain(database.system, (db) => listJobs(db, filter({}), { from: null, before, limit: 51 }))
     assertNoScan(plan)
     assertRows(plan, 'job_queue', 51)
   }
@@ -146,10 +150,10 @@ test('the first page of jobs, and the page behind a cursor, read no more than a 
 
 test('the first page of an organisation reads its jobs only, for a tenant as for an operator', async () => {
   const wanted = filter({ organization_id: organizations[3]! })
-  const operator = await explain(database.system, (db) => listJobs(db, wanted, { before: null, limit: 51 }))
+  const operator = await explain(database.system, (db) => listJobs(db, wanted, { from: null, before: null, limit: 51 }))
   const plans = [
     operator,
-    await inOrganization(database.app, organizations[3]!, (tx) => explain(tx, (db) => listJobs(db, filter({}), { before: null, limit: 51 }))),
+    await inOrganization(database.app, organizations[3]!, (tx) => explain(tx, (db) => listJobs(db, filter({}), { from: null, before: null, limit: 51 }))),
   ]
   for (const plan of plans) {
     assertNoScan(plan)
@@ -159,16 +163,44 @@ test('the first page of an organisation reads its jobs only, for a tenant as for
 
 test('the first page of a state that jobs stand in is read from the newest down and stops when it is full', async () => {
   for (const status of ['queued', 'done'] as const) {
-    const plan = await explain(database.system, (db) => listJobs(db, filter({ status }), { before: null, limit: 51 }))
+    const plan = await explain(database.system, (db) => listJobs(db, filter({ status }), { from: null, before: null, limit: 51 }))
     assertNoScan(plan)
     assertRows(plan, 'job_queue', WAITING + HELD + 51)
   }
 })
 
 test('a text that many jobs have is found without reading on behind a full page', async () => {
-  const plan = await explain(database.system, (db) => listJobs(db, filter({ q: 'Marker' }), { before: null, limit: 51 }))
+  const plan = await explain(database.system, (db) => listJobs(db, filter({ q: 'Marker' }), { from: null, before: null, limit: 51 }))
   assertNoScan(plan)
   assertRows(plan, 'job_queue', 51)
+})
+
+test('a page of a list reads so many jobs at most, whatever is asked for and whether anything matches or not', async () => {
+  const wanted: Partial<JobFilter>[] = [
+    { status: 'failed' },
+    { status: 'failed', organization_id: organizations[3]! },
+    { status: 'running' },
+    { job_type: 'TRAIN_MODEL' },
+    { queue: 'mail', job_type: 'PROBE' },
+    { locked_by: 1_000_000 },
+    { q: 'a text that no job has' },
+    { q: 'a text that no job has', organization_id: organizations[3]! },
+    { ticket_id: '00000000-0000-4000-8000-000000000000' },
+    { created_before: '2020-01-01T00:00:00Z' },
+  ]
+  for (const some of wanted) {
+    const ranges = await explain(database.system, (db) => rangesThatMayHold(db, filter(some), null, SEARCH_RANGES_MAX + 1))
+    for (const table of ENGINE_TABLES) assertRows(ranges, table, 2)
+    assert.ok(ranges.blocks < RANGE_BLOCKS_MAX, `${ranges.blocks} blocks to know where to look for ${JSON.stringify(some)}`)
+    const { spans } = (await planSearch(database.system, filter(some), null))!
+    let read = 0
+    for (const { from, to } of spans) {
+      const plan = await explain(database.system, (db) => listJobs(db, filter(some), { from, before: to, limit: 51 }))
+      assertNoScan(plan)
+      read += plan.rowsRead('job_queue')
+    }
+    assert.ok(read <= SEARCH_RANGES_MAX * RANGE_IDS, `${read} jobs are read for ${JSON.stringify(some)}`)
+  }
 })
 
 test("a job's log is read from the blocks that may hold it, of the days in which it lived", async () => {
@@ -228,6 +260,8 @@ function assertRows(plan: Plan, table: EngineTable, atMost: number): void {
 /** Months of work behind, an afternoon ahead, and some jobs in a worker's hands. */
 async function fill(): Promise<void> {
   await fillFinished()
+  for (let after = -1, looked = await settleJobCounts(database.system, after); looked.settled > 0; looked = await settleJobCounts(database.system, after))
+    after = looked.last!
   for (let at = 0; at < WAITING + HELD; at += ENQUEUE_BATCH) {
     const batch = Array.from({ length: Math.min(ENQUEUE_BATCH, WAITING + HELD - at) }, (_, n) => newOne(at + n, `key ${at + n}`))
     await enqueueJobs(database.system, batch)

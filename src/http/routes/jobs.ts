@@ -1,11 +1,12 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
-import { findJob, listJobEvents, listJobs } from '#db/job-lists.ts'
+import { findJob, listJobEvents } from '#db/job-lists.ts'
+import { planSearch, searchJobs } from '#db/job-search.ts'
 import { readJobWait } from '#db/job-waits.ts'
 import { eventsIn } from '#machines/job-step.ts'
 import { JOB_STATES } from '#machines/job.ts'
 import { jobDetailSchema, jobEventSchema, jobSchema, showJob } from '../job-shapes.ts'
-import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
+import { cursorOf, limitQuery, pageOf, toPage, writeCursor } from '../paging.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { identityOf, inScope } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
@@ -29,12 +30,18 @@ const jobQuery = z.strictObject({
   limit: limitQuery,
   cursor: cursorOf(z.tuple([z.int()])),
 })
+const jobPage = pageOf(jobSchema).extend({
+  searched_to: z
+    .number()
+    .nullable()
+    .describe('Where the page was ended by how many jobs it has looked through, not by its limit: the id down to which it did; next_cursor goes on from there'),
+})
 const eventQuery = z.strictObject({ limit: limitQuery, cursor: cursorOf(z.tuple([z.int()])) })
 
 export const jobRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
   const tags = ['jobs']
 
-  app.get('/jobs', { schema: { summary: 'Jobs, the newest first', tags, querystring: jobQuery, response: { 200: pageOf(jobSchema) } } }, async (request) => {
+  app.get('/jobs', { schema: { summary: 'Jobs, the newest first', tags, querystring: jobQuery, response: { 200: jobPage } } }, async (request) => {
     const identity = identityOf(request)
     const { limit, cursor, ...query } = request.query
     if (query.organization_id && identity.organization_id !== null && query.organization_id !== identity.organization_id) {
@@ -51,8 +58,12 @@ export const jobRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
       created_after: query.created_after ?? null,
       created_before: query.created_before ?? null,
     }
-    const rows = await inScope(database, identity, (tx) => listJobs(tx, filter, { before: cursor?.[0] ?? null, limit: limit + 1 }))
-    return toPage(rows, limit, showJob, (row) => [row.id])
+    const before = cursor?.[0] ?? null
+    const plan = await planSearch(database.system, { ...filter, organization_id: identity.organization_id ?? filter.organization_id }, before)
+    const rows = await inScope(database, identity, (tx) => searchJobs(tx, filter, { plan, before, limit: limit + 1 }))
+    const page = toPage(rows, limit, showJob, (row) => [row.id])
+    const searched_to = page.next_cursor === null ? (plan?.rest ?? null) : null
+    return { ...page, searched_to, next_cursor: searched_to === null ? page.next_cursor : writeCursor([searched_to]) }
   })
 
   app.get(
