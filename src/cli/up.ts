@@ -95,6 +95,8 @@ async function startAll({ config, say, stop, running }: Start): Promise<Desk> {
     onGone: (error) => stop.ask(error),
   })
   running.defer(() => worker.stop(stop.hurried))
+  // One that exports its own metrics is scraped there, and not counted twice.
+  if (config.WORKER_METRICS_PORT === 0) (await import('#process-counts.ts')).scrapeWith(() => worker.counts())
   const api = await startApi(config, ownerUrl)
   running.defer(() => Promise.race([api.close(), whenAborted(stop.hurried)]))
   const demo = (await ensureDemo(api.database, config.ATUM_DATA_DIR, say)) ?? (await readDemo(config.ATUM_DATA_DIR))

@@ -34,7 +34,8 @@ async function work({ json }: { json?: boolean }): Promise<void> {
     import('#db/logins.ts'),
     import('#log.ts'),
   ])
-  const { serveWorkerMetrics } = await import('./worker-metrics.ts')
+  const { serveWorkerMetrics, tellCounts } = await import('./worker-metrics.ts')
+  tellCounts()
   const ownerUrl = await requireOwnerUrl(config)
   const log = createLogger(config.LOG_LEVEL, 'worker')
   await startTracing(config, 'atum-desk-worker', (facts, message) => log.warn(facts, message))

@@ -7,7 +7,9 @@ import { ping } from '#db/health.ts'
 import type { Database } from '#db/pool.ts'
 import { metrics, registry } from '#metrics.ts'
 import { showPools } from '#pool-gauges.ts'
+import { ownCounts } from '#process-counts.ts'
 import { checkPort, listenOn } from './listen.ts'
+import { ASK_COUNTS } from './worker-process.ts'
 
 const PATIENCE_MS = 1_000
 
@@ -24,6 +26,15 @@ export async function serveWorkerMetrics(config: Config, database: Database): Pr
   server.unref()
   const listen = ({ host, port }: { host: string; port: number }): Promise<string> => new Promise((resolve) => server.listen(port, host, () => resolve('')))
   return listenOn({ listen, server }, where)
+}
+
+/** Tells the program that started this worker what was counted here, whenever it asks. */
+export function tellCounts(): void {
+  process.on('message', (message) => {
+    if (message !== ASK_COUNTS) return
+    void ownCounts().then((counts) => process.connected && process.send!({ counts }))
+  })
+  process.channel?.unref()
 }
 
 async function answer(response: ServerResponse, database: Database): Promise<void> {

@@ -1,14 +1,20 @@
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Counts } from '#process-counts.ts'
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/atum-desk.mjs', import.meta.url))
 
+/** What a worker is sent when it is to say what it has counted. */
+export const ASK_COUNTS = 'counts'
 /** What the worker's death means: it is started again, later each time; so many deaths within the window end the program. */
 const BUDGET = { deaths: 30, withinMs: 120_000, pauseMs: 100, pauseMaxMs: 5_000 }
 /** How much longer than DRAIN_MS a worker may take to stop. */
 const STOP_MARGIN_MS = 5_000
+/** A worker that does not answer in time is shown as it last answered. */
+const COUNTS_PATIENCE_MS = 1_000
 
 interface WorkerProcessOptions {
   variables: Record<string, string | undefined>
@@ -23,6 +29,9 @@ export class WorkerProcess {
   #child: ChildProcess
   #stopping = false
   #deaths: number[] = []
+  /** What the present worker said last, and what those before it had said: a counter does not fall when its worker dies. */
+  #lastCounts: Counts = []
+  #endedCounts: Counts = []
 
   constructor(options: WorkerProcessOptions) {
     this.#options = options
@@ -31,6 +40,19 @@ export class WorkerProcess {
 
   get pid(): number | undefined {
     return this.#child.pid
+  }
+
+  /** What its workers have counted so far. */
+  async counts(): Promise<Counts> {
+    const child = this.#child
+    if (child.connected) {
+      const patience = AbortSignal.timeout(COUNTS_PATIENCE_MS)
+      const answer = once(child, 'message', { signal: patience }).catch(() => {})
+      child.send(ASK_COUNTS, (error) => error && this.#options.say(`The worker could not be asked what it counted: ${error.message}`))
+      await answer
+    }
+    const { addCounts } = await import('#process-counts.ts')
+    return addCounts(this.#endedCounts, this.#lastCounts)
   }
 
   /** Lets the worker drain; it is ended where it takes too long, or when `hurried` is aborted. */
@@ -51,13 +73,22 @@ export class WorkerProcess {
 
   #spawn(): ChildProcess {
     const child = fork(LAUNCHER, ['work'], { env: this.#options.variables, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    child.on('message', ({ counts }: { counts: Counts }) => (this.#lastCounts = counts))
     child.once('error', (error) => this.#options.say(`The worker could not be started: ${error.message}`))
     child.once('exit', (code, signal) => {
       if (this.#stopping) return
+      void this.#keepCounts()
       const next = code === 0 ? this.#replace() : this.#startAgain(signal ?? `code ${code}`)
       next.catch(this.#options.onGone)
     })
     return child
+  }
+
+  async #keepCounts(): Promise<void> {
+    const last = this.#lastCounts
+    this.#lastCounts = []
+    const { addCounts } = await import('#process-counts.ts')
+    this.#endedCounts = await addCounts(this.#endedCounts, last)
   }
 
   /** It was drained: an end in good order, which is no death. This program is to have a worker, so it gets a new one. */

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { registry } from '#metrics.ts'
+import { scrape } from '#process-counts.ts'
 import { refusal } from '../refusal.ts'
 import type { RouteOptions } from '../services.ts'
 
@@ -19,7 +20,7 @@ export const metricsRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
     return reply
       .type(registry.contentType)
       .serializer((text: unknown) => String(text))
-      .send(await registry.metrics())
+      .send(await scrape())
   })
 }
 
