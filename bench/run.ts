@@ -9,6 +9,8 @@ import { enqueue } from './enqueue.ts'
 import { flat } from './flat.ts'
 import { latency } from './latency.ts'
 import { load } from './load.ts'
+import { pages } from './pages.ts'
+import { replan } from './replan.ts'
 import { readMachine } from './support/machine.ts'
 import { hasRedis } from './support/redis.ts'
 import { print, reportOn, write } from './support/report.ts'
@@ -18,7 +20,7 @@ import type { Options, Suite } from './support/suite.ts'
 import { search } from './search.ts'
 import { ticket } from './ticket.ts'
 
-const SUITES: readonly Suite[] = [drain, enqueue, latency, ticket, flat, api, consoleSuite, search, load]
+const SUITES: readonly Suite[] = [drain, enqueue, latency, ticket, flat, api, consoleSuite, search, load, pages, replan]
 const PEERS = ['graphile-worker', 'pg-boss', 'bullmq']
 const PEERS_FOLDER = fileURLToPath(new URL('./peers', import.meta.url))
 
@@ -36,8 +38,8 @@ ${SUITES.map((suite) => `  ${suite.name.padEnd(9)}${suite.measures}`).join('\n')
   --history 1000000   finished jobs, with ten events each (flat, api, console)
   --backlog 1000000   queued jobs (flat)
   --held-minutes 1    how long a transaction is held open (flat); 10 for the full claim
-  --requests 200      requests of each kind (api, search); openings of a page, 30 at most (console)
-  --tickets N         tickets that there are (search, load)
+  --requests 200      requests of each kind (api, search, pages); openings of a page, 30 at most (console)
+  --tickets N         tickets that there are (search, load, pages, replan)
   --json              one line of JSON a suite on standard output, progress on standard error
 
 bench/results/SUITE.json keeps each measurement. BENCH_DATABASE_URL measures on another server than the embedded one (a superuser of it).`

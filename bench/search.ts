@@ -41,7 +41,7 @@ async function run({ server, options, say }: Bench): Promise<Findings> {
   const tickets = options.tickets ?? TICKETS
   const desk = await openDesk(server, 'search', 'agent')
   try {
-    const customer = await fillTickets(desk.ownerUrl, desk.organizationId!, tickets, say)
+    const { customer } = await fillTickets(desk.ownerUrl, desk.organizationId!, tickets, say)
     await settle(desk.ownerUrl)
     const measurements: { who: string; name: string; times: number[] }[] = []
     for (const [name, question] of QUESTIONS) {

@@ -7,6 +7,10 @@ export const VOCABULARY = 20_000
 const WORDS = { subject: 6, description: 40, comment: 15 }
 /** Comments for so many tickets: one. Every other one is internal. */
 const TICKETS_PER_COMMENT = 5
+/** The share of the tickets, the newest ones, that is still worked on. */
+export const OPEN_SHARE = 0.05
+export const OPEN_STATES = ['new', 'accepted', 'assigned', 'in_progress', 'waiting_customer'] as const
+const AGENTS = 50
 /** Requesters among whom the tickets are spread. */
 const CUSTOMERS = 2_000
 
@@ -21,15 +25,25 @@ const text = (words: number, row: string): string => `(select string_agg(${word}
  * Tickets of an organisation with comments, written behind the program's back: triggers off, as only the owner may, and the
  * index of their words made at the end. What triggers would have written is written here.
  *
- * @returns one of the requesters
+ * @returns one of the requesters, and one of those who work on them
  */
-export async function fillTickets(url: string, organizationId: string, tickets: number, say: (line: string) => void): Promise<string> {
+export async function fillTickets(
+  url: string,
+  organizationId: string,
+  tickets: number,
+  say: (line: string) => void,
+): Promise<{ customer: string; agent: string }> {
   return withOwner(url, async (client) => {
-    const { rows } = await client.query<{ id: string }>(
-      `insert into users (organization_id, email, password_hash, full_name, role)
-       select $1, 'customer-' || n || '@example.com', 'none', 'Customer ' || n, 'customer_user' from generate_series(1, ${CUSTOMERS}) n returning id`,
-      [organizationId],
-    )
+    const people = async (role: string, count: number): Promise<string[]> => {
+      const { rows } = await client.query<{ id: string }>(
+        `insert into users (organization_id, email, password_hash, full_name, role)
+         select $1, $2::text || n || '@example.com', 'none', 'The ' || n, $2::text::user_role from generate_series(1, $3::int) n returning id`,
+        [organizationId, role, count],
+      )
+      return rows.map(({ id }) => id)
+    }
+    const [customers, agents] = [await people('customer_user', CUSTOMERS), await people('agent', AGENTS)]
+    const closed = Math.ceil(tickets * (1 - OPEN_SHARE))
     await client.query('drop index ticket_texts_words')
     const ranges = Array.from({ length: Math.ceil(tickets / CHUNK) }, (_, index) => [index * CHUNK + 1, Math.min(tickets, (index + 1) * CHUNK)] as const)
     await Promise.all(
@@ -38,13 +52,18 @@ export async function fillTickets(url: string, organizationId: string, tickets: 
           await writer.query('set session_replication_role = replica')
           for (const [from, to] of ranges.filter((_, index) => index % 2 === lane)) {
             await writer.query(
-              `insert into tickets (organization_id, number, requester_id, subject, description, status, priority, created_at, updated_at)
+              `insert into tickets (organization_id, number, requester_id, subject, description, status, priority, tags, assigned_to, sla_started_at, sla_due_at,
+                                    resolved_at, closed_at, created_at, updated_at)
                select $1, n, ($2::uuid[])[1 + n % ${CUSTOMERS}], ${text(WORDS.subject, 'n')}, ${text(WORDS.description, 'n')},
-                      (array['closed','closed','closed','new','assigned','in_progress'])[1 + n % 6]::ticket_status,
+                      case when n > $6 then (array['${OPEN_STATES.join("','")}'])[1 + n % 5] when n % 500 = 0 then 'cancelled' else 'closed' end::ticket_status,
                       (array['low','medium','high','urgent'])[1 + n % 4]::ticket_priority,
-                      now() - make_interval(mins => $5::int - n), now() - make_interval(mins => $5::int - n)
-                 from generate_series($3::int, $4::int) n`,
-              [organizationId, rows.map(({ id }) => id), from, to, tickets],
+                      case when n % 10 = 0 then array['vpn'] when n % 5000 = 1 then array['rare'] else '{}' end,
+                      case when n <= $6 or n % 5 > 1 then ($7::uuid[])[1 + n / 7 % ${AGENTS}] end,
+                      case when n <= $6 or n % 5 > 0 then at end,
+                      case when n <= $6 then at + interval '2 days' when n % 5 > 0 then now() + make_interval(mins => (n::int8 * 7919 % 10000)::int - 300) end,
+                      case when n <= $6 then at + make_interval(mins => n % 3000) end, case when n <= $6 then at + interval '3 days' end, at, at
+                 from generate_series($3::int, $4::int) n cross join lateral (select now() - make_interval(mins => $5::int - n) as at) filed`,
+              [organizationId, customers, from, to, tickets, closed, agents],
             )
             await writer.query(
               `insert into comments (organization_id, ticket_id, author_id, content, is_internal)
@@ -76,6 +95,6 @@ export async function fillTickets(url: string, organizationId: string, tickets: 
     await client.query(`set maintenance_work_mem = '1GB'`)
     await client.query('create index ticket_texts_words on ticket_texts using gin (words) with (gin_pending_list_limit = 256)')
     await client.query('analyze')
-    return rows[0]!.id
+    return { customer: customers[0]!, agent: agents[0]! }
   })
 }

@@ -129,3 +129,8 @@ export async function notifyWorkers(db: CommonQueryMethods, message: string): Pr
   // A notification takes a transaction id, and so would wait for the disk; there is nothing in it that a crash could lose.
   await db.query(sql.typeAlias('void')`select set_config('synchronous_commit', 'off', true), pg_notify('atum_jobs', ${message})`)
 }
+
+/** The same as part of a transaction that writes: they are told when it has committed. */
+export async function notifyWorkersAtCommit(db: CommonQueryMethods, queue: string): Promise<void> {
+  await db.query(sql.typeAlias('void')`select pg_notify('atum_jobs', ${JSON.stringify({ queues: [queue] })})`)
+}

@@ -20,9 +20,9 @@ export async function listDueSoon(db: CommonQueryMethods, seconds: number, limit
   return db.any(sql.type(due)`
     select id as ticket_id, number, subject, status, priority, assigned_to, sla_due_at, sla_risk_score::float8 as sla_risk_score
       from tickets
-     where organization_id = bound_organization() and sla_due_at < now() + make_interval(secs => ${seconds})
+     where organization_id = bound_organization() and coalesce(sla_due_at, 'infinity') < now() + make_interval(secs => ${seconds})
        and status in ('accepted', 'assigned', 'in_progress', 'waiting_customer')
-     order by sla_due_at, number limit ${limit}`)
+     order by coalesce(sla_due_at, 'infinity'), number limit ${limit}`)
 }
 
 const breach = z.object({

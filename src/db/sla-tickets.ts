@@ -95,13 +95,13 @@ export async function slaTicketsAfter(db: CommonQueryMethods, after: string, lim
   return withPolicies(db, tickets)
 }
 
-/** The next tickets that are still worked on and whose clock runs; in the order of their ids, after `after`. */
-export async function openSlaTicketsAfter(db: CommonQueryMethods, after: string, limit: number): Promise<readonly SlaTicket[]> {
+/** The next tickets that are still worked on and whose clock runs; in the order of their numbers, after `after`. */
+export async function openSlaTicketsAfter(db: CommonQueryMethods, after: number, limit: number): Promise<readonly SlaTicket[]> {
   const tickets = await db.any(sql.type(slaTicket)`
     ${facts}
-     where ticket.organization_id = bound_organization() and ticket.id > ${after} and sla_started_at is not null
+     where ticket.organization_id = bound_organization() and number > ${after} and sla_started_at is not null
        and status in ('accepted', 'assigned', 'in_progress', 'waiting_customer')
-     order by ticket.id limit ${limit}`)
+     order by number limit ${limit}`)
   return withPolicies(db, tickets)
 }
 

@@ -7,10 +7,9 @@ import { previewTicket } from '#sla/preview.ts'
 import type { PreviewedClock } from '#sla/preview.ts'
 
 /** Tickets that a preview looks at; with more it says that it did not see all. */
-const TICKETS_MAX = 5_000
+const TICKETS_MAX = 20_000
 const PAGE = 200
 const ITEMS_MAX = 200
-const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 
 const item = z.object({
   ticket_id: z.string(),
@@ -75,11 +74,11 @@ export async function previewTerms(
 }
 
 async function* openTickets(db: CommonQueryMethods): AsyncGenerator<SlaTicket> {
-  for (let after = FIRST_ID; ;) {
+  for (let after = 0; ;) {
     const page = await openSlaTicketsAfter(db, after, PAGE)
     yield* page
     if (page.length < PAGE) return
-    after = page.at(-1)!.id
+    after = page.at(-1)!.number
   }
 }
 

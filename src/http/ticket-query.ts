@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { PRIORITIES } from '#db/job-inputs.ts'
 import { conditionSchema } from '#db/ticket-condition.ts'
 import type { Condition } from '#db/ticket-condition.ts'
-import { TICKET_SORTS } from '#db/ticket-list.ts'
+import { TEXT_LOOKED_AT, TICKET_SORTS } from '#db/ticket-list.ts'
 import { TICKET_STATES } from '#machines/ticket.ts'
 import { cursorOf, limitQuery } from './paging.ts'
 import { instant } from './shapes.ts'
@@ -37,7 +37,12 @@ export const ticketQuery = z.strictObject({
   created_before: instant.optional(),
   updated_from: instant.optional(),
   updated_before: instant.optional(),
-  q: z.string().min(1).max(SEARCH_CHARS).describe('Text in the subject or the description').optional(),
+  q: z
+    .string()
+    .min(1)
+    .max(SEARCH_CHARS)
+    .describe(`Text in the subject or the description of the first ${TEXT_LOOKED_AT} tickets that everything else leaves; /search finds words in all`)
+    .optional(),
   filter: z
     .string()
     .max(FILTER_CHARS)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Breather } from '#ai/breather.ts'
 import { enqueueJobs } from '#db/job-enqueue.ts'
 import { updateSlaDue, updateSlaRisk, upsertSlaCycles } from '#db/sla.ts'
+import { notifyWorkersAtCommit } from '#db/jobs.ts'
 import { insertPredictions, scorePredictions } from '#db/sla-risk.ts'
 import type { SlaPrediction } from '#db/sla-risk.ts'
 import { dueChecks, planChecks, refreshMinutesToBreach } from '#db/sla-checks.ts'
@@ -16,7 +17,8 @@ import type { JobType, Outcome, RunningJob } from './job-type.ts'
 import { carryOut } from './sla-steps.ts'
 import { TICKET_BACKOFF } from './ticket-job.ts'
 
-const PAGE = 200
+/** Tickets of an organisation that one check looks at; the next ones are the next job's. So no transaction holds many of them, and none for long. */
+const PIECE = 200
 const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 /** Checks that are due until then are enqueued by a tick, each for its own instant; more than a tick is apart from the next. */
 const TICK_SECONDS = 90
@@ -27,13 +29,13 @@ const NEAR_MINUTES = 120
 const FAR_STEP_MINUTES = 5
 const FAR_MINUTES = 6 * 366 * 24 * 60
 
-const payload = z.strictObject({ ticket_id: z.uuid().optional() })
+const payload = z.strictObject({ ticket_id: z.uuid().optional(), after: z.uuid().describe('Where the next piece of an organisation begins').optional() })
 type Payload = z.infer<typeof payload>
 
 /**
  * Looks at the clocks of one ticket at the time at which something is due there: records breaches and ended cycles, warns,
- * escalates, and plans the next look. Without a ticket it plans every open clock of the organisation anew; without an
- * organisation it is the tick that enqueues the checks that come due until the next one.
+ * escalates, and plans the next look. Without a ticket it plans every open clock of the organisation anew, piece by piece; without
+ * an organisation it is the tick that enqueues the checks that come due until the next one.
  */
 export const slaCheck: JobType<Payload> = {
   name: 'SLA_CHECK',
@@ -50,7 +52,7 @@ async function check(job: RunningJob<Payload>, organizationId: string): Promise<
   const tickets = new Map<string, SlaTicket>()
   const findings: { ticket: SlaTicket; finding: Finding }[] = []
   const breather = new Breather()
-  for await (const ticket of ticketsOf(job)) {
+  for (const ticket of await ticketsOf(job)) {
     const now = ticket.now.getTime()
     tickets.set(ticket.id, ticket)
     findings.push({ ticket, finding: checkTicket(ticket, now) })
@@ -59,6 +61,7 @@ async function check(job: RunningJob<Payload>, organizationId: string): Promise<
   }
   const risks = await risksOf(job, findings)
   const steps = findings.flatMap(({ finding }) => finding.steps)
+  const after = findings.length === PIECE ? findings.at(-1)!.ticket.id : null
   return {
     kind: 'succeed',
     result: { checked: findings.length, breached: steps.filter(({ action }) => action === 'breach').length },
@@ -86,6 +89,9 @@ async function check(job: RunningJob<Payload>, organizationId: string): Promise<
         findings.map(({ ticket, finding }) => ({ ticket_id: ticket.id, next_check_at: finding.next_check_at, check_version: ticket.check_version })),
       )
       await enqueueJobs(tx, soonOf(organizationId, findings))
+      if (after === null) return
+      await enqueueJobs(tx, [newJob(slaCheck, organizationId, { after })])
+      await notifyWorkersAtCommit(tx, slaCheck.queue)
     },
   }
 }
@@ -134,17 +140,9 @@ async function risksOf(
   )
 }
 
-async function* ticketsOf(job: RunningJob<Payload>): AsyncGenerator<SlaTicket> {
-  const { ticket_id } = job.payload
-  if (ticket_id !== undefined) {
-    const ticket = await job.read((db) => readSlaTicket(db, ticket_id))
-    if (ticket) yield ticket
-    return
-  }
-  for (let after = FIRST_ID; ;) {
-    const page = await job.read((db) => slaTicketsAfter(db, after, PAGE))
-    yield* page
-    if (page.length < PAGE) return
-    after = page.at(-1)!.id
-  }
+async function ticketsOf(job: RunningJob<Payload>): Promise<readonly SlaTicket[]> {
+  const { ticket_id, after = FIRST_ID } = job.payload
+  if (ticket_id === undefined) return job.read((db) => slaTicketsAfter(db, after, PIECE))
+  const ticket = await job.read((db) => readSlaTicket(db, ticket_id))
+  return ticket ? [ticket] : []
 }

@@ -154,3 +154,27 @@ test('lateness and breaches are counted', async () => {
   assert.equal(after[0], breaches + 1)
   assert.ok(after[1] > checks)
 })
+
+test('an organisation is planned anew in pieces, a job each, until every ticket was looked at', async () => {
+  const tenant = await tenantWith({})
+  const tickets = 450
+  await database.owner(
+    `insert into tickets (organization_id, number, requester_id, subject, description, status, sla_started_at, sla_policy_id)
+     select $1, 1000 + n, $2, 'help', 'help', 'accepted', now(), (select id from sla_policies where organization_id = $1) from generate_series(1, $3::int) n`,
+    [tenant.id, tenant.customer, tickets],
+  )
+  const pieces: unknown[] = []
+  for (let payload: { after?: string } | undefined = {}; payload;) {
+    pieces.push(resultOf(await runJob(database, slaCheck, tenant.id, payload))['checked'])
+    const enqueued: { payload: { after: string } }[] = await database.owner(
+      `select payload from job_queue where organization_id = $1 and job_type = 'SLA_CHECK' and payload ? 'after' order by id`,
+      [tenant.id],
+    )
+    payload = enqueued[pieces.length - 1]?.payload
+  }
+  assert.deepEqual(pieces, [200, 200, 50])
+  const [planned] = await database.owner<{ count: number }>('select count(*)::int from sla_checks where organization_id = $1 and next_check_at is not null', [
+    tenant.id,
+  ])
+  assert.equal(planned!.count, tickets)
+})

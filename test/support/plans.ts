@@ -88,7 +88,7 @@ async function capture(work: (db: CommonQueryMethods) => Promise<unknown>): Prom
     queries.push(query)
     return Promise.resolve([])
   }
-  await work({ any: note, anyFirst: note } as unknown as CommonQueryMethods)
+  await work({ any: note, anyFirst: note, one: note } as unknown as CommonQueryMethods)
   assert.equal(queries.length, 1, 'one statement')
   return queries[0]!
 }
