@@ -60,13 +60,24 @@ export async function insertRule(db: CommonQueryMethods, rule: RuleFields): Prom
     returning ${ruleColumns}`)
 }
 
-/** Rules in the order in which they run, after a place where it is given. */
-export async function listRules(db: CommonQueryMethods, page: { after: { position: number; id: string } | null; limit: number }): Promise<readonly RuleRow[]> {
-  return db.any(sql.type(ruleRow)`
-    select ${ruleColumns} from ticket_rules
+const placedRule = ruleRow.extend({ at_us: z.number() })
+
+/** After which rule a page begins. */
+export interface RulePlace {
+  position: number
+  at_us: number
+  id: string
+}
+
+/** Rules in the order in which they run (those of one position as they were made), after a place where it is given. */
+export async function listRules(db: CommonQueryMethods, page: { after: RulePlace | null; limit: number }): Promise<readonly z.infer<typeof placedRule>[]> {
+  const { after } = page
+  return db.any(sql.type(placedRule)`
+    select ${ruleColumns}, (extract(epoch from created_at) * 1000000)::int8 as at_us from ticket_rules
      where organization_id = bound_organization()
-       and (${page.after?.position ?? null}::int8 is null or (position, id) > (${page.after?.position ?? null}::int8, ${page.after?.id ?? null}::uuid))
-     order by position, id limit ${page.limit}`)
+       and (${after?.position ?? null}::int8 is null
+            or (position, (extract(epoch from created_at) * 1000000)::int8, id) > (${after?.position ?? null}::int8, ${after?.at_us ?? null}::int8, ${after?.id ?? null}::uuid))
+     order by position, created_at, id limit ${page.limit}`)
 }
 
 export async function findRule(db: CommonQueryMethods, id: string): Promise<RuleRow | null> {
@@ -96,5 +107,5 @@ export async function rulesFor(db: CommonQueryMethods, event: RuleEvent, limit: 
   return db.any(sql.type(ruleRow)`
     select ${ruleColumns} from ticket_rules
      where organization_id = bound_organization() and is_active and ${event} = any(events)
-     order by position, id limit ${limit}`)
+     order by position, created_at, id limit ${limit}`)
 }

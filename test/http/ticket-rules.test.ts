@@ -192,6 +192,23 @@ test('what is simulated changes nothing, and is what then happens', async () => 
   )
 })
 
+test('rules of one position run, and are listed, as they were made', async () => {
+  const names = ['low', 'high', 'urgent', 'medium', 'high', 'low', 'urgent']
+  const rules = names.map((priority) => ({ position: 3, condition: always, actions: [{ type: 'set_priority', priority }] }))
+  await withRules(rules, async () => {
+    assert.equal((await file()).priority, names.at(-1))
+    const listed: string[] = []
+    let cursor: string | null = null
+    do {
+      const { body } = await agent.get(`/rules?limit=2${cursor ? `&cursor=${cursor}` : ''}`)
+      for (const rule of body.items) listed.push(rule.actions[0].priority)
+      assert.ok(!('at_us' in body.items[0]))
+      cursor = body.next_cursor
+    } while (cursor)
+    assert.deepEqual(listed, names)
+  })
+})
+
 test('rules are made by managers, of what the organisation has, and seen by nobody else', async () => {
   const { body: rule } = await manager.post('/rules', { name: 'Mine', condition: always, actions: [{ type: 'add_tags', tags: ['x'] }], is_active: false })
   assert.equal((await agent.get(`/rules/${rule.id}`)).body.name, 'Mine')

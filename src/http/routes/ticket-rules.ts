@@ -27,7 +27,11 @@ const POSITION_MAX = 1_000_000
 const SIMULATED_MAX = 200
 
 const name = z.string().max(NAME_CHARS).regex(/\S/, 'must say something')
-const position = z.int().min(0).max(POSITION_MAX).describe('Rules run in this order, each on what the ones before it left')
+const position = z
+  .int()
+  .min(0)
+  .max(POSITION_MAX)
+  .describe('Rules run in this order, those of one position as they were made, each on what the ones before it left')
 const events = z
   .array(z.enum(RULE_EVENTS))
   .min(1)
@@ -41,7 +45,7 @@ const newRule = z.strictObject({
   actions: ruleActions,
 })
 const edit = z.strictObject({ name, is_active: z.boolean(), position, events, condition: conditionSchema, actions: ruleActions }).partial()
-const ruleQuery = z.strictObject({ limit: limitQuery, cursor: cursorOf(z.tuple([z.int(), z.guid()])) })
+const ruleQuery = z.strictObject({ limit: limitQuery, cursor: cursorOf(z.tuple([z.int(), z.int(), z.guid()])) })
 const ruleSchema = ruleRow.meta({ id: 'TicketRule' })
 
 const trial = z.strictObject({
@@ -69,13 +73,13 @@ export const ticketRuleRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
     { schema: { summary: 'Rules, in the order in which they run', tags, querystring: ruleQuery, response: { 200: pageOf(ruleSchema) } } },
     async (request) => {
       const { limit, cursor } = request.query
-      const after = cursor ? { position: cursor[0], id: cursor[1] } : null
+      const after = cursor ? { position: cursor[0], at_us: cursor[1], id: cursor[2] } : null
       const rows = await inOrganization(database.app, tenantOf(request).organization_id, (tx) => listRules(tx, { after, limit: limit + 1 }))
       return toPage(
         rows,
         limit,
         (row) => row,
-        (row) => [row.position, row.id],
+        (row) => [row.position, row.at_us, row.id],
       )
     },
   )
