@@ -188,14 +188,19 @@ class SupervisorHost implements QueueSupervisor {
   async #lookAround(wanted: number): Promise<Claimed> {
     const { system } = this.#engine.database
     const guess = this.#limits === null || isLimited(this.#limits) || this.#lanes.hasDue(performance.now()) ? [] : this.#lanes.recall(wanted)
-    const [limits, lanes, guessed] = await Promise.all([
-      readQueueLimits(system, this.queue),
-      readyLanes(system, this.queue, LANES_MAX),
+    const [view, guessed] = await Promise.allSettled([
+      Promise.all([readQueueLimits(system, this.queue), readyLanes(system, this.queue, LANES_MAX)]),
       guess.length > 0 ? this.#leaseLanes(guess) : NONE,
     ])
-    this.#limits = limits
-    this.#lanes.renew(lanes, performance.now())
-    return guessed
+    if (guessed.status === 'rejected') throw guessed.reason
+    if (view.status === 'fulfilled') {
+      this.#limits = view.value[0]
+      this.#lanes.renew(view.value[1], performance.now())
+      return guessed.value
+    }
+    // What was leased in the same breath is ours, whatever became of the view: dropped, it would stay leased for ever.
+    if (guessed.value.jobs.length > 0) return guessed.value
+    throw view.reason
   }
 
   async #leaseLanes(lanes: readonly LaneQuota[]): Promise<Claimed> {

@@ -85,3 +85,26 @@ test('kill -9 of PostgreSQL in the middle: the worker waits for it, goes on, and
     await rm(directory, { recursive: true, force: true })
   }
 })
+
+test('a view of the lanes that fails, while the claim beside it succeeds, leaves no job leased for ever', async () => {
+  const database = await testDatabase()
+  let failures = 0
+  let isFailing = false
+  const any: typeof database.system.any = async (query) => {
+    if (!isFailing || !query.sql.includes('with recursive lane')) return database.system.any(query)
+    failures += 1
+    throw Object.assign(new Error('the connection is gone'), { code: '57P01' })
+  }
+  const worker = await testWorker({ ...database, system: { ...database.system, any } }, {}, { POLL_MS: '20' })
+  const [first] = await enqueueProbes(database, 1)
+  await until(async () => (await countOf(database, 'done')) === 1, `job ${first} is done, so that its lane is known`)
+  isFailing = true
+  const ids = await enqueueProbes(database, 5, { marker: 'guessed' })
+  await until(() => failures > 0, 'a view failed')
+  await until(async () => (await database.owner('select from job_ready')).length === 0, 'the claims beside it succeed')
+  isFailing = false
+  await until(async () => (await countOf(database, 'done')) === 1 + ids.length, 'all jobs are done')
+  await worker.drain()
+  assert.deepEqual(await database.owner('select * from job_leases'), [])
+  assert.deepEqual(await database.owner('select * from job_log_violations'), [])
+})
