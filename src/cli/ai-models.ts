@@ -2,11 +2,11 @@ import { Command, Option } from 'commander'
 import { readConfig } from '#config.ts'
 import type { Reader } from '#ai/reader.ts'
 import type { ModelField } from '#db/ai-models.ts'
-import type { CommonQueryMethods, DatabasePool } from '#db/pool.ts'
 import type { Trained } from '#ai/training.ts'
 import { withDatabase } from './connection.ts'
 import { Refusal } from './failure.ts'
 import { labelledRows, onlySentiments } from './labelled-file.ts'
+import { auditModels, organizationOf } from './model-versions.ts'
 import { whole } from './numbers.ts'
 import { examples, print, table } from './output.ts'
 
@@ -83,7 +83,7 @@ async function train({ organization, task, from, json }: TrainOptions): Promise<
     return inOrganization(system, id, async (tx) => {
       const kept: Record<string, unknown>[] = []
       for (const { weights, ...model } of trained) kept.push({ ...model, bytes: weights.length, version: await insertModel(tx, { ...model, weights }) })
-      await audit(tx, id, 'ai_model.train', { fields: kept.map(({ field, version }) => ({ field, version })) })
+      await auditModels(tx, id, 'ai_model.train', { fields: kept.map(({ field, version }) => ({ field, version })) })
       return kept
     })
   })
@@ -107,24 +107,8 @@ async function activate(field: ModelField, version: number, { organization, json
     await inOrganization(system, id, async (tx) => {
       const done = await activateModel(tx, field, version)
       if (!done) throw new Refusal(`There is no version ${version} of ${field} that could answer. See: atum-desk ai models list --organization ${organization}`)
-      await audit(tx, id, 'ai_model.activate', { field, version })
+      await auditModels(tx, id, 'ai_model.activate', { field, version })
     })
   })
   print(json, { field, version, is_active: true }, () => `Version ${version} of ${field} answers now.`)
-}
-
-async function organizationOf(system: DatabasePool, slug: string): Promise<string> {
-  const { namedOrganization } = await import('./operator.ts')
-  return (await namedOrganization(system, slug))!
-}
-
-async function audit(tx: CommonQueryMethods, organizationId: string, action: string, details: Record<string, unknown>): Promise<void> {
-  const [{ auditMachineAct }, { actor }] = await Promise.all([import('#db/machine-audit.ts'), import('./operator.ts')])
-  await auditMachineAct(tx, {
-    organization_id: organizationId,
-    action,
-    entity_type: 'ai_model',
-    entity_id: organizationId,
-    details: { ...actor(), ...details },
-  })
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { RiskRow } from '#sla/risk-columns.ts'
 import { Refusal } from './failure.ts'
 import { examples, figures, print } from './output.ts'
+import { slaModelsCommand } from './sla-models.ts'
 import { csvRecords } from './table-files.ts'
 
 const FIXED = ['case_id', 'observed_at', 'target_seconds', 'elapsed_seconds', 'breached'] as const
@@ -15,7 +16,7 @@ interface EvaluateOptions {
 }
 
 export function slaCommand(): Command {
-  const command = new Command('sla').description('measure how well breaches are foreseen')
+  const command = new Command('sla').description('measure how well breaches are foreseen, and choose which training serves')
   command
     .command('evaluate')
     .description('learn from cases that ended and foresee others, with the code that the jobs run')
@@ -24,7 +25,8 @@ export function slaCommand(): Command {
     .option('--json', 'print the figures as JSON')
     .addHelpText('after', examples('sla evaluate --train train.csv --test test.csv'))
     .action(evaluate)
-  return command.addHelpText('after', examples('sla evaluate --train train.csv --test test.csv.gz --json'))
+  command.addCommand(slaModelsCommand())
+  return command.addHelpText('after', examples('sla evaluate --train train.csv --test test.csv.gz --json', 'sla models list --organization example'))
 }
 
 async function evaluate(options: EvaluateOptions): Promise<void> {

@@ -107,10 +107,28 @@ export async function countLabels(db: CommonQueryMethods, window: { from: Date; 
     ) counted`)
 }
 
-export const weekRow = z.object({ week: z.string(), report: z.object({ fields: z.array(fieldQuality) }) })
+/** How good the risks of missed clocks were, by what they were come by, beside the share of the target that was used up. */
+export const riskQuality = z.object({
+  basis: z.string(),
+  rows: z.number(),
+  auc: z.number().nullable(),
+  brier: z.number(),
+  ece: z.number(),
+  auc_elapsed_share: z.number().nullable(),
+  brier_elapsed_share: z.number(),
+})
+export type RiskQuality = z.infer<typeof riskQuality>
+
+/** Weeks from before risks were kept have none. */
+const report = z.object({ fields: z.array(fieldQuality), sla_risk: z.array(riskQuality).default([]) })
+export const weekRow = z.object({ week: z.string(), report })
 
 /** Keeps the figures of a week, once. */
-export async function insertWeek(db: CommonQueryMethods, week: string, report: { fields: readonly FieldQuality[] }): Promise<void> {
+export async function insertWeek(
+  db: CommonQueryMethods,
+  week: string,
+  report: { fields: readonly FieldQuality[]; sla_risk: readonly RiskQuality[] },
+): Promise<void> {
   await db.query(sql.typeAlias('void')`
     insert into ai_quality_snapshots (organization_id, week, report) values (bound_organization(), ${week}::date, ${JSON.stringify(report)}::jsonb)
     on conflict (organization_id, week) do nothing`)

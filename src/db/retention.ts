@@ -31,6 +31,19 @@ export const removeOldPredictions: Removal = (db, limit) =>
       delete from ai_predictions where id in (select id from ai_predictions where created_at < now() - interval '2 years' limit ${limit}) returning id
     ) select count(*) from gone`)
 
+/** So long a prediction of risk is kept: a year to compare with the last one, and a month to look at it. The weekly figures stay. */
+const SLA_PREDICTIONS_KEEP_DAYS = 400
+
+/** What was said of the risk of clocks, and what became of them. */
+export const removeOldSlaPredictions: Removal = (db, limit) =>
+  db.oneFirst(sql.type(removed)`
+    with gone as (
+      delete from sla_predictions where id in (
+        select id from sla_predictions
+         where organization_id = bound_organization() and predicted_at < now() - make_interval(days => ${SLA_PREDICTIONS_KEEP_DAYS})
+         order by predicted_at limit ${limit}) returning id
+    ) select count(*) from gone`)
+
 /** Answers of the bound organisation that are kept for a repeated request: for a day. */
 export const removeOldIdempotencyKeys: Removal = (db, limit) =>
   db.oneFirst(sql.type(removed)`

@@ -103,6 +103,25 @@ export async function scoredPredictions(db: CommonQueryMethods, limit: number): 
      where organization_id = bound_organization() and scored_at is not null and basis <> 'breached' order by scored_at desc limit ${limit}`)
 }
 
+/** The same of a span of time, by when it became known. */
+export async function scoredPredictionsOf(db: CommonQueryMethods, window: { from: Date; to: Date }, limit: number): Promise<readonly z.infer<typeof scored>[]> {
+  return db.any(sql.type(scored)`
+    select basis, risk::float8 as risk, breached, target_seconds, elapsed_seconds from sla_predictions
+     where organization_id = bound_organization() and scored_at >= ${window.from.toISOString()} and scored_at < ${window.to.toISOString()} and basis <> 'breached'
+     order by scored_at desc limit ${limit}`)
+}
+
+/** Lets a training serve in the place of the present one, an older one too. @returns false where there is no such training any more */
+export async function activateSlaModel(db: CommonQueryMethods, version: number): Promise<boolean> {
+  await db.query(sql.typeAlias('void')`select pg_advisory_xact_lock(hashtextextended('sla-models:' || bound_organization()::text, 0))`)
+  const found = await db.maybeOne(sql.type(z.object({ version: z.number() }))`
+    select version from sla_models where organization_id = bound_organization() and version = ${version}`)
+  if (!found) return false
+  await db.query(sql.typeAlias('void')`update sla_models set is_active = false where organization_id = bound_organization() and is_active`)
+  await db.query(sql.typeAlias('void')`update sla_models set is_active = true where organization_id = bound_organization() and version = ${version}`)
+  return true
+}
+
 export const trainingRow = z.object({ version: z.number(), cases: z.number(), is_active: z.boolean(), trained_at: z.date(), measured: z.unknown() })
 
 /** The trainings that are kept, the newest first. */

@@ -14,6 +14,7 @@ import {
   removeOldKeptKeys,
   removeOldPredictions,
   removeOldRefreshTokens,
+  removeOldSlaPredictions,
   removeOldSlots,
   removeOldSnapshots,
   turnEventPartitions,
@@ -70,6 +71,7 @@ async function removeTenantRows(tx: DatabaseTransactionConnection, organizationI
   await removeOldIdempotencyKeys(tx, BATCH)
   await removeOldEgress(tx, BATCH)
   await removeOldPredictions(tx, BATCH)
+  await removeOldSlaPredictions(tx, BATCH)
   await removeOldDeliveries(tx, BATCH)
   await removeOldSnapshots(tx, BATCH)
   await bindOrganization(tx, '')

@@ -1,12 +1,17 @@
 import { z } from 'zod'
 import { insertWeek, readFieldQuality } from '#db/ai-quality.ts'
+import { scoredPredictionsOf } from '#db/sla-risk.ts'
 import { insertSnapshot, readSnapshot } from '#db/snapshots.ts'
+import { scoreRisks } from '#sla/risk-measures.ts'
 import type { JobType, Outcome, RunningJob } from './job-type.ts'
 import { TICKET_BACKOFF } from './ticket-job.ts'
 
 /** A slot is this long, and begins at a multiple of it (UTC). */
 const SLOT_MINUTES = 5
 const WINDOW_DAYS = 30
+
+/** The newest scored risks of a week that its figures are made of. */
+const RISKS_MAX = 20_000
 
 const DAY_MS = 86_400_000
 
@@ -39,8 +44,11 @@ async function keepWeek(job: RunningJob<unknown>): Promise<Outcome> {
   const to = lastMonday(new Date())
   const from = new Date(to.getTime() - 7 * DAY_MS)
   const week = from.toISOString().slice(0, 10)
-  const fields = await job.read((db) => readFieldQuality(db, { from, to }))
-  return { kind: 'succeed', result: { week, fields: fields.length }, writes: (tx) => insertWeek(tx, week, { fields }) }
+  const [fields, risks] = await job.read(
+    async (db) => [await readFieldQuality(db, { from, to }), await scoredPredictionsOf(db, { from, to }, RISKS_MAX)] as const,
+  )
+  const sla_risk = [...Map.groupBy(risks, ({ basis }) => basis)].map(([basis, rows]) => ({ basis, ...scoreRisks(rows) }))
+  return { kind: 'succeed', result: { week, fields: fields.length }, writes: (tx) => insertWeek(tx, week, { fields, sla_risk }) }
 }
 
 /** When the week began (UTC). */

@@ -73,6 +73,35 @@ test('cleanup removes what has served its time in every organisation, and keeps 
   assert.deepEqual(await database.owner<{ id: string }>('select id from job_queue where id = any($1)', [[kept, gone]]), [{ id: String(kept) }])
 })
 
+test('predictions of risk go when they are old, and the week that they were scored in keeps how good they were', async () => {
+  const tenant = await newTenant(database)
+  const ticket = await newTicket(database, tenant, { subject: 'late' })
+  const sinceMonday = (new Date().getUTCDay() + 6) % 7
+  for (const [days, breached] of [
+    [500, true],
+    [sinceMonday + 3, true],
+    [sinceMonday + 3, false],
+  ] as const) {
+    await database.owner(
+      `insert into sla_predictions (organization_id, ticket_id, cycle, risk, basis, target_seconds, elapsed_seconds, predicted_at, breached, scored_at)
+       values ($1, $2, 1, $3, 'elapsed_share', 100, 50, now() - make_interval(days => $4), $5, now() - make_interval(days => $4))`,
+      [tenant.id, ticket, breached ? 0.9 : 0.2, days, breached],
+    )
+  }
+  await runJob(database, metricsSnapshot, tenant.id, { figures: 'ai_quality' })
+  await runJob(database, cleanup, null, {})
+  const [left] = await database.owner('select count(*)::int as count from sla_predictions where organization_id = $1', [tenant.id])
+  assert.equal(left!['count'], 2)
+  const [week] = await database.owner<{ report: { sla_risk: { basis: string; rows: number; auc: number }[] } }>(
+    'select report from ai_quality_snapshots where organization_id = $1',
+    [tenant.id],
+  )
+  assert.deepEqual(
+    week!.report.sla_risk.map(({ basis, rows, auc }) => ({ basis, rows, auc })),
+    [{ basis: 'elapsed_share', rows: 2, auc: 1 }],
+  )
+})
+
 test('training keeps how the models did on rows that they had not seen', async () => {
   const tenant = await newTenant(database)
   const services = [await newService(database, tenant, 'Brakes'), await newService(database, tenant, 'Bills')]

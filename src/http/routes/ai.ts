@@ -9,7 +9,17 @@ import { readMood } from '#ai/mood-model.ts'
 import { triage } from '#ai/triage.ts'
 import { textOf, triageModel } from '#ai/triage-model.ts'
 import { fieldValue, TRIAGE_FIELDS } from '#db/ai-labels.ts'
-import { articleQuality, countLabels, fieldQuality, listWeeks, modelUse, readArticleQuality, readFieldQuality, readModelUse } from '#db/ai-quality.ts'
+import {
+  articleQuality,
+  countLabels,
+  fieldQuality,
+  listWeeks,
+  modelUse,
+  readArticleQuality,
+  readFieldQuality,
+  readModelUse,
+  riskQuality,
+} from '#db/ai-quality.ts'
 import { egressRow, listEgress } from '#db/egress.ts'
 import { readOwnValues } from '#db/own-values.ts'
 import { inOrganization } from '#db/pool.ts'
@@ -58,7 +68,9 @@ const quality = z
     labels: z.record(z.string(), z.number()).describe('What agents said of tickets, by field'),
     kb_suggestions: articleQuality,
     language_model: modelUse,
-    weekly: z.array(z.object({ week: z.string(), fields: z.array(fieldQuality) })).describe('Whole weeks as they were kept, the newest first'),
+    weekly: z
+      .array(z.object({ week: z.string(), fields: z.array(fieldQuality), sla_risk: z.array(riskQuality) }))
+      .describe('Whole weeks as they were kept, the newest first'),
   })
   .meta({ id: 'AiQuality' })
 
@@ -118,7 +130,7 @@ export const aiRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { servi
         labels: await countLabels(tx, window),
         kb_suggestions: await readArticleQuality(tx, window),
         language_model: await readModelUse(tx, window),
-        weekly: (await listWeeks(tx, WEEKS_SHOWN)).map(({ week, report }) => ({ week, fields: report.fields })),
+        weekly: (await listWeeks(tx, WEEKS_SHOWN)).map(({ week, report }) => ({ week, ...report })),
       }))
     },
   )
