@@ -60,6 +60,12 @@ export const metrics = {
     labelNames: ['model', 'outcome'],
     registers,
   }),
+  embeddingCalls: new Counter({
+    name: 'atum_embedding_calls_total',
+    help: 'Calls of the embedding model by what came of them',
+    labelNames: ['model', 'outcome'],
+    registers,
+  }),
   llmTokens: new Counter({
     name: 'atum_llm_tokens_total',
     help: 'Tokens as the language model endpoint counts them',

@@ -70,7 +70,13 @@ async function write(client: pg.Client, folder: string, created_at: string, opti
   const tables = await listTables(client)
   if (pgDump) {
     say(`Backing up with ${pgDump.path} (version ${pgDump.major}).`)
-    await runPgTool(pgDump, ownerUrl, ['--format=custom', '--no-owner', `--snapshot=${snapshot}`, `--file=${join(folder, 'database.dump')}`])
+    await runPgTool(pgDump, ownerUrl, [
+      '--format=custom',
+      '--no-owner',
+      '--exclude-table-data=rag_embeddings',
+      `--snapshot=${snapshot}`,
+      `--file=${join(folder, 'database.dump')}`,
+    ])
   } else {
     say(`Backing up by COPY.`)
     await mkdir(join(folder, 'tables'), { mode: 0o700 })

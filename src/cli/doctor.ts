@@ -104,6 +104,14 @@ const CHECKS: Record<string, Check> = {
     const open = await (await statements()).unguardedTables(system)
     return { ok: open.length === 0, detail: open.length === 0 ? 'on for every table with an organisation' : `off for ${open.join(', ')}` }
   },
+  embeddings: async ({ system }) => {
+    const { hasEndpoint, readEmbeddingsConfig } = await import('#ai/embeddings-config.ts')
+    const { embeddingsFault, readEmbeddingsStanding } = await import('#db/embeddings.ts')
+    const config = readEmbeddingsConfig()
+    if (!hasEndpoint(config)) return { ok: true, detail: 'no embedding model is set (EMBEDDINGS_URL): articles are searched by their words' }
+    const fault = embeddingsFault(await readEmbeddingsStanding(system), config.EMBEDDINGS_DIMENSIONS)
+    return { ok: fault === null, detail: fault ?? `${config.EMBEDDINGS_MODEL}, vectors of ${config.EMBEDDINGS_DIMENSIONS} numbers` }
+  },
   partitions: async ({ system }) => {
     const days = await (await statements()).partitionDaysAhead(system)
     return { ok: days >= PARTITION_DAYS_MIN, detail: `job_events has partitions for ${days} days ahead; at least ${PARTITION_DAYS_MIN} are wanted` }

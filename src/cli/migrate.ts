@@ -65,9 +65,13 @@ async function move(direction: 'up' | 'down', { to, json, lockTimeout: lockTimeo
       if (direction === 'up') await checkOwner(url)
       const log = (line: string): void => void (/tried again/.test(line) && process.stderr.write(`${line}\n`))
       const names = await migrate(url, direction, { to, lockTimeoutMs, log })
+      const vectors = direction === 'up' ? await (await import('./prepare.ts')).makeRoomForVectors(url) : null
       if (direction === 'up') await allowServiceLogins(url)
       const verb = direction === 'up' ? 'Applied' : 'Undid'
-      print(json, { direction, migrations: names }, () => (names.length === 0 ? 'Nothing to do.' : names.map((name) => `${verb} ${name}`).join('\n')))
+      print(json, { direction, migrations: names }, () => {
+        const said = [...names.map((name) => `${verb} ${name}`), ...(vectors ? [vectors] : [])]
+        return said.length === 0 ? 'Nothing to do.' : said.join('\n')
+      })
     },
     { mayCreate: direction === 'up' },
   )

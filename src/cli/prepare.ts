@@ -1,4 +1,6 @@
+import { hasEndpoint, readEmbeddingsConfig } from '#ai/embeddings-config.ts'
 import { hashPassword } from '#http/passwords.ts'
+import { prepareEmbeddings } from '#db/embeddings.ts'
 import { allowServiceLogins, checkOwner } from '#db/logins.ts'
 import { migrate } from '#db/migrations.ts'
 import type { Database } from '#db/pool.ts'
@@ -11,7 +13,15 @@ export async function prepareDatabase(ownerUrl: string, say: (line: string) => v
   await checkOwner(ownerUrl)
   const applied = await migrate(ownerUrl, 'up')
   if (applied.length > 0) say(`Migrated: ${applied.join(', ')}.`)
+  await makeRoomForVectors(ownerUrl)
   await allowServiceLogins(ownerUrl)
+}
+
+/** Where an embedding model is set, vectors get its length; what that made, or null. */
+export async function makeRoomForVectors(ownerUrl: string): Promise<string | null> {
+  const config = readEmbeddingsConfig()
+  const outcome = await prepareEmbeddings(ownerUrl, hasEndpoint(config) ? config.EMBEDDINGS_DIMENSIONS : null)
+  return outcome === 'made' ? 'Made room for vectors: jobs fill it.' : null
 }
 
 /** Makes the demo organisation where there is no organisation yet, and keeps its sign-ins in demo.json. */

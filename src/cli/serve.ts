@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { readEmbeddingsConfig } from '#ai/embeddings-config.ts'
 import { readConfig } from '#config.ts'
 import type { Api } from './api.ts'
 import { requireOwnerUrl } from './connection.ts'
@@ -20,6 +21,7 @@ export function serveCommand(): Command {
 
 async function serve({ json }: { json?: boolean }): Promise<void> {
   const config = readConfig()
+  readEmbeddingsConfig()
   const stop = listenForStop()
   const [{ startApi, CLOSE_MS }, { ensureConsole }, { ping }, { createLogger }] = await Promise.all([
     import('./api.ts'),

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command } from 'commander'
+import { readEmbeddingsConfig } from '#ai/embeddings-config.ts'
 import { readLlmConfig } from '#ai/llm-config.ts'
 import { readConfig } from '#config.ts'
 import type { Config } from '#config.ts'
@@ -36,8 +37,9 @@ export function upCommand(): Command {
 async function up({ json }: { json?: boolean }): Promise<void> {
   const began = performance.now()
   const config = readConfig({ LOG_LEVEL: 'warn', ...process.env })
-  // Its worker would not start with a wrong setting of the language model.
+  // Its worker would not start with a wrong setting of a model.
   readLlmConfig()
+  readEmbeddingsConfig()
   const say = sayer(json)
   say(`ATUM DESK ${VERSION}`)
   const stop = listenForStop()

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { Worker } from '#actors/worker.ts'
+import { readEmbeddingsConfig } from '#ai/embeddings-config.ts'
 import { readLlmConfig } from '#ai/llm-config.ts'
 import { readConfig } from '#config.ts'
 import type { Database } from '#db/pool.ts'
@@ -24,8 +25,9 @@ export function workCommand(): Command {
 
 async function work({ json }: { json?: boolean }): Promise<void> {
   const config = readConfig()
-  // A wrong setting of the language model stops the start as well.
+  // A wrong setting of a model stops the start as well.
   readLlmConfig()
+  readEmbeddingsConfig()
   const stop = listenForStop()
   const [{ startWorker }, { ping }, { openDatabase }, { serviceUrls }, { createLogger }] = await Promise.all([
     import('#actors/worker.ts'),

@@ -1,8 +1,8 @@
 import type pg from 'pg'
 import { z } from 'zod'
 
-/** The bookkeeping of migrations is made anew by them. */
-const BOOKKEEPING = 'schema_migrations'
+/** The bookkeeping of migrations is made anew by them. Vectors are by jobs, and another server may have no type for them. */
+const MADE_ANEW = ['schema_migrations', 'rag_embeddings']
 
 const partition = z.object({
   name: z.string(),
@@ -36,10 +36,10 @@ export async function listTables(client: pg.Client): Promise<TableShape[]> {
                                from pg_inherits join pg_class child on child.oid = inhrelid where inhparent = pg_class.oid)
             ) as table
        from pg_class
-      where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition and relname <> $1
+      where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition and relname <> all ($1)
         and not exists (select from pg_depend where objid = pg_class.oid and deptype = 'e')
       order by relname`,
-    [BOOKKEEPING],
+    [MADE_ANEW],
   )
   return rows.map((row) => tableShape.parse(row.table))
 }

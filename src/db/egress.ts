@@ -4,9 +4,9 @@ import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 export interface Egress {
-  ticket_id: string
-  job_id: number
-  purpose: 'smart_reply'
+  ticket_id: string | null
+  job_id: number | null
+  purpose: 'smart_reply' | 'embedding'
   endpoint: string
   model: string
   /** As it leaves. */

@@ -25,6 +25,8 @@ export const settingsRow = z.object({
   ai_group_threshold: threshold,
   /** Texts of the organisation may go to the language model of the installation, redacted and noted. */
   ai_llm_enabled: z.boolean(),
+  /** The same for the embedding model: articles, solved tickets and what is searched for become vectors there. */
+  ai_embeddings_enabled: z.boolean(),
   /** Who filed a ticket gets a mail on public replies, and on changes of its status. */
   notify_requester_on_reply: z.boolean(),
   notify_requester_on_status: z.boolean(),
@@ -48,6 +50,7 @@ const DEFAULTS: OrganizationSettings = {
   ai_assignee_threshold: 0.5,
   ai_group_threshold: 0.5,
   ai_llm_enabled: false,
+  ai_embeddings_enabled: false,
   notify_requester_on_reply: false,
   notify_requester_on_status: false,
 }
@@ -57,7 +60,7 @@ export async function readSettings(db: CommonQueryMethods): Promise<Organization
   const row = await db.maybeOne(sql.type(settingsRow)`
     select auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
            ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
-           ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled,
+           ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled, ai_embeddings_enabled,
            ai_group_mode, ai_group_threshold, notify_requester_on_reply, notify_requester_on_status
       from org_settings where organization_id = bound_organization()`)
   return row ?? DEFAULTS
@@ -72,11 +75,11 @@ export async function writeSettings(db: CommonQueryMethods, changes: Partial<Org
   return db.one(sql.type(settingsRow)`
     insert into org_settings (organization_id, auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
                               ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
-                              ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled,
+                              ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled, ai_embeddings_enabled,
            ai_group_mode, ai_group_threshold, notify_requester_on_reply, notify_requester_on_status)
     values (bound_organization(), ${wanted.auto_escalate_negative_sentiment}, ${wanted.auto_escalate_threshold}, ${wanted.kb_suggestion_enabled},
             ${wanted.ai_triage_enabled}, ${wanted.ai_category_mode}, ${wanted.ai_priority_mode}, ${wanted.ai_tags_mode}, ${wanted.ai_assignee_mode},
-            ${wanted.ai_category_threshold}, ${wanted.ai_priority_threshold}, ${wanted.ai_tags_threshold}, ${wanted.ai_assignee_threshold}, ${wanted.ai_llm_enabled},
+            ${wanted.ai_category_threshold}, ${wanted.ai_priority_threshold}, ${wanted.ai_tags_threshold}, ${wanted.ai_assignee_threshold}, ${wanted.ai_llm_enabled}, ${wanted.ai_embeddings_enabled},
             ${wanted.ai_group_mode}, ${wanted.ai_group_threshold}, ${wanted.notify_requester_on_reply}, ${wanted.notify_requester_on_status})
     on conflict (organization_id) do update
       set auto_escalate_negative_sentiment = excluded.auto_escalate_negative_sentiment, auto_escalate_threshold = excluded.auto_escalate_threshold,
@@ -85,11 +88,11 @@ export async function writeSettings(db: CommonQueryMethods, changes: Partial<Org
           ai_tags_mode = excluded.ai_tags_mode, ai_assignee_mode = excluded.ai_assignee_mode,
           ai_category_threshold = excluded.ai_category_threshold, ai_priority_threshold = excluded.ai_priority_threshold,
           ai_tags_threshold = excluded.ai_tags_threshold, ai_assignee_threshold = excluded.ai_assignee_threshold,
-          ai_llm_enabled = excluded.ai_llm_enabled, ai_group_mode = excluded.ai_group_mode,
+          ai_llm_enabled = excluded.ai_llm_enabled, ai_embeddings_enabled = excluded.ai_embeddings_enabled, ai_group_mode = excluded.ai_group_mode,
           ai_group_threshold = excluded.ai_group_threshold, notify_requester_on_reply = excluded.notify_requester_on_reply,
           notify_requester_on_status = excluded.notify_requester_on_status, updated_at = now()
     returning auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
               ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
-              ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled,
+              ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled, ai_embeddings_enabled,
            ai_group_mode, ai_group_threshold, notify_requester_on_reply, notify_requester_on_status`)
 }

@@ -1,11 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Config } from '#config.ts'
+import { hasEndpoint, readEmbeddingsConfig } from '#ai/embeddings-config.ts'
 import { listDependencies } from '#db/dependencies.ts'
 import type { DependencyRow } from '#db/dependencies.ts'
+import { embeddingsFault, readEmbeddingsStanding } from '#db/embeddings.ts'
 import { appliedMigrations, countWorkersAlive, findSchemaParts } from '#db/health.ts'
 import { oldestDue } from '#db/job-lists.ts'
 import { knownMigrations } from '#db/migrations.ts'
-import type { Database } from '#db/pool.ts'
+import type { CommonQueryMethods, Database } from '#db/pool.ts'
 
 /** A health check that hangs is worse than one that fails. */
 const PATIENCE_MS = 1_500
@@ -21,6 +23,8 @@ export interface HealthReport {
     oldest_due_seconds: number | null
     /** What is called beside the database, as workers last saw it. */
     dependencies: DependencyRow[]
+    /** Whether texts become vectors, and why not. */
+    embeddings: { status: 'ok' | 'off' | 'fault'; detail: string | null }
   }
 }
 
@@ -33,6 +37,7 @@ const DOWN: HealthReport = {
     workers: { status: 'unknown', alive: null },
     oldest_due_seconds: null,
     dependencies: [],
+    embeddings: { status: 'off', detail: null },
   },
 }
 
@@ -60,7 +65,15 @@ async function look(database: Database, config: Config): Promise<HealthReport> {
         workers: { status: alive === null ? 'unknown' : alive > 0 ? 'ok' : 'none', alive },
         oldest_due_seconds: oldest,
         dependencies: pending.some((name) => name.endsWith('_language_model')) ? [] : [...(await listDependencies(db))],
+        embeddings: await embeddingsOf(db),
       },
     }
   })
+}
+
+async function embeddingsOf(db: CommonQueryMethods): Promise<HealthReport['checks']['embeddings']> {
+  const config = readEmbeddingsConfig()
+  if (!hasEndpoint(config)) return { status: 'off', detail: 'no embedding model is set' }
+  const detail = embeddingsFault(await readEmbeddingsStanding(db), config.EMBEDDINGS_DIMENSIONS)
+  return { status: detail === null ? 'ok' : 'fault', detail }
 }

@@ -68,6 +68,11 @@ export class SearchIndex<Item> {
     )
   }
 
+  /** The items that are accepted, in the order in which they were given. */
+  items(accept: (item: Item) => boolean): Item[] {
+    return [...new Set(this.#items)].filter(accept)
+  }
+
   /** The best items for a query, the best first, each by its best entry; those that share no term are left out. */
   search(query: string, limit: number, accept: (item: Item) => boolean = () => true): Hit<Item>[] {
     const terms = countsOf(searchTerms(query))

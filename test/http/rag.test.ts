@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { prepareEmbeddings } from '#db/embeddings.ts'
 import { ragIndex } from '#jobs/rag-index.ts'
 import { testDatabase } from '../support/database.ts'
 import { createOrganization } from '../support/people.ts'
 import { clientOf, testServer } from '../support/server.ts'
 import type { Client } from '../support/server.ts'
-import { runJob } from '../jobs/run-job.ts'
+import { resultOf, runJob } from '../jobs/run-job.ts'
 
 const database = await testDatabase()
 const app = await testServer(database)
@@ -188,4 +189,25 @@ test('a solved ticket that is tagged, or spoken on once more, is indexed anew; a
   await agent.patch(`/tickets/${open}`, { tags: ['vpn'] })
   await customer.post(`/tickets/${open}/comments`, { content: 'Hello?' })
   assert.equal(await jobs(open), 0)
+})
+
+test('where the server has no extension for vectors, all goes on by words, and health says what to do', async () => {
+  Object.assign(process.env, { EMBEDDINGS_URL: 'http://127.0.0.1:9/v1' })
+  try {
+    assert.equal(await prepareEmbeddings(database.ownerUrl, 768), 'unavailable')
+    const admin = await clientOf(app, database, 'admin', organization)
+    assert.equal((await admin.patch('/settings', { ai_embeddings_enabled: true })).body.ai_embeddings_enabled, true)
+    const { basis, basis_reason, items } = (await customer.get('/rag/search?q=printer')).body
+    assert.deepEqual([basis, basis_reason, items[0].vector_score], ['lexical', 'the database has no room for vectors', 0])
+    const { status, detail } = (await customer.get('/health')).body.checks.embeddings
+    assert.equal(status, 'fault')
+    assert.match(detail, /no extension vector \(pgvector\)/)
+    const { id } = await article('Scanner', 'Press scan.')
+    const outcome = await runJob(database, ragIndex, organization.id, { source_type: 'kb', source_id: id, vectors: true })
+    assert.deepEqual(resultOf(outcome), { skipped: 'the database has no room for vectors' })
+    assert.equal((await database.owner('select from ai_egress')).length, 0)
+  } finally {
+    delete process.env['EMBEDDINGS_URL']
+  }
+  assert.equal((await customer.get('/rag/search?q=printer')).body.basis_reason, 'no embedding model is set')
 })

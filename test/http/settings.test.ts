@@ -27,6 +27,7 @@ const DEFAULTS = {
   ai_assignee_threshold: 0.5,
   ai_group_threshold: 0.5,
   ai_llm_enabled: false,
+  ai_embeddings_enabled: false,
   notify_requester_on_reply: false,
   notify_requester_on_status: false,
 }

@@ -19,6 +19,7 @@ const report = z
       workers: z.object({ status: z.enum(['ok', 'none', 'unknown']), alive: z.number().nullable() }),
       oldest_due_seconds: z.number().nullable(),
       dependencies: z.array(dependencyRow),
+      embeddings: z.object({ status: z.enum(['ok', 'off', 'fault']), detail: z.string().nullable() }),
     }),
   })
   .meta({ id: 'Health' })
