@@ -8,7 +8,7 @@ const WARM_UP = 3
 /** A page that takes so long is not asked for again and again. */
 const PATIENCE_MS = 10_000
 /** As the dashboard's route has it. */
-const DASHBOARD = { window_days: 30, sample: 5_000, agents: 200 }
+const DASHBOARD = { window_days: 30, sample: 2_000, agents: 200 }
 const OPEN = OPEN_STATES.join(',')
 const DAY_MS = 86_400_000
 

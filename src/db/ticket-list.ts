@@ -8,6 +8,8 @@ import type { CommonQueryMethods } from './pool.ts'
 
 /** A text is looked for in so many of the tickets that everything else leaves: reading all of a million takes seconds, and search has an index. */
 export const TEXT_LOOKED_AT = 10_000
+/** Where at most so many tickets have the tags that are asked for, these alone are read. */
+const TAGGED_MAX = 2_000
 /** A ticket without a due time comes after all that have one. */
 const NEVER = Number.MAX_SAFE_INTEGER
 
@@ -62,10 +64,12 @@ export async function listTickets(
   const beyond = isDown ? sql.fragment`<` : sql.fragment`>`
   const direction = isDown ? sql.fragment`desc` : sql.fragment`asc`
   const after = page.after ? sql.fragment`(${column}, ticket.number) ${beyond} (${value(page.after.key)}, ${page.after.number}::int8)` : sql.fragment`true`
+  const tagged = condition === null ? null : await taggedNumbers(db, tagsOf(condition))
   const order = sql.fragment`order by ${column} ${direction}, ticket.number ${direction}`
   const asked = sql.fragment`
     tickets ticket
      where organization_id = bound_organization() and ${visibleTo(viewer)} and ${after}
+       and ${tagged === null ? sql.fragment`true` : sql.fragment`ticket.number = any(${sql.array(tagged, 'int4')})`}
        and ${condition === null ? sql.fragment`true` : conditionSql(condition, new Date())}`
   if (q === null) return db.any(sql.type(listed)`select ${ticketColumns}, ${key} as sort_key from ${asked} ${order} limit ${page.limit}`)
   return db.any(sql.type(listed)`
@@ -73,6 +77,21 @@ export async function listTickets(
       from (select ticket.* from ${asked} ${order} limit ${TEXT_LOOKED_AT}) ticket
      where strpos(lower(subject), lower(${q})) > 0 or strpos(lower(description), lower(${q})) > 0
      ${order} limit ${page.limit}`)
+}
+
+/** Tags that a ticket must have for the condition to hold. */
+function tagsOf(condition: Condition): string[] {
+  if ('all' in condition) return condition.all.flatMap(tagsOf)
+  return 'field' in condition && condition.field === 'tags' && (condition.op === 'has' || condition.op === 'has_all') ? [condition.value].flat() : []
+}
+
+/** The numbers of the tickets with all of these tags; null where they are many, and in an older version of the database. */
+async function taggedNumbers(db: CommonQueryMethods, tags: readonly string[]): Promise<readonly number[] | null> {
+  if (tags.length === 0) return null
+  const isThere = await db.oneFirst(sql.type(z.object({ there: z.boolean() }))`select to_regprocedure('tagged_numbers(text[],integer)') is not null as there`)
+  if (!isThere) return null
+  return db.oneFirst(sql.type(z.object({ numbers: z.array(z.number()).nullable() }))`
+    select tagged_numbers(${sql.array(tags, 'text')}, ${TAGGED_MAX}) as numbers`)
 }
 
 /** The ids of the newest tickets for which the condition holds. */

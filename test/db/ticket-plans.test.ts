@@ -29,8 +29,9 @@ before(async () => {
   await client.connect()
   await client.query('set session_replication_role = replica')
   await client.query(
-    `insert into tickets (organization_id, number, requester_id, subject, description, status, priority, sla_due_at, created_at, updated_at)
+    `insert into tickets (organization_id, number, requester_id, subject, description, status, priority, tags, sla_due_at, created_at, updated_at)
      select $1, n, $2, 'help', 'help', case when n > $3 then ($5::ticket_status[])[1 + n % 5] else 'closed' end, (array['low', 'medium', 'high', 'urgent'])[1 + n % 4]::ticket_priority,
+            case when n % 10 = 0 then array['many'] when n in (7, 77, 777) then array['few', 'fewer'] else '{}' end,
             case when n <= $3 then at + interval '2 days' when n % 5 > 0 then now() + make_interval(mins => n % 600) end, at, at
        from generate_series(1, $3::int + $4::int) n cross join lateral (select now() - make_interval(mins => $3::int + $4::int - n) as at) filed`,
     [organization.id, agent.id, CLOSED, OPEN, OPEN_STATES],
@@ -65,4 +66,27 @@ test('counts of what is open and the board of what is due read open tickets only
     const plan = await planOf(work)
     assert.ok(plan.rowsRead('tickets') <= OPEN, `${plan.rowsRead('tickets')} rows`)
   }
+})
+
+test('tickets with a tag are found whether many have it or few, and with all of several', async () => {
+  const numbers = (tags: string[]): Promise<number[]> =>
+    inOrganization(database.app, organization.id, async (tx) =>
+      (
+        await listTickets(
+          tx,
+          { user_id: agent.id, sees: 'all' },
+          { condition: { all: [{ field: 'tags', op: 'has_all', value: tags }] }, q: null, sort: '-number' },
+          { after: null, limit: 3 },
+        )
+      ).map(({ number }) => number),
+    )
+  assert.deepEqual(await numbers(['many']), [CLOSED + OPEN, CLOSED + OPEN - 10, CLOSED + OPEN - 20])
+  assert.deepEqual(await numbers(['few']), [777, 77, 7])
+  assert.deepEqual(await numbers(['few', 'fewer']), [777, 77, 7])
+  assert.deepEqual(await numbers(['few', 'many']), [])
+  assert.deepEqual(await numbers(['none']), [])
+  const stranger = await createOrganization(database)
+  const asked = { condition: { field: 'tags' as const, op: 'has_all' as const, value: ['few'] }, q: null, sort: '-number' as const }
+  const found = await inOrganization(database.app, stranger.id, (tx) => listTickets(tx, { user_id: agent.id, sees: 'all' }, asked, { after: null, limit: 3 }))
+  assert.deepEqual(found, [])
 })

@@ -15,7 +15,7 @@ const LIVE_AGE_MS = 3_000
 const DASHBOARD_AGE_MS = 15_000
 const WINDOW_DAYS = 30
 /** Percentiles are over so many of the newest tickets. */
-const SAMPLE = 5_000
+const SAMPLE = 2_000
 const AGENTS_MAX = 200
 /** A history has at most so many points. */
 const POINTS_MAX = 200
