@@ -67,6 +67,8 @@ const environment = z.object({
   DATABASE_URL: url.optional(),
   /** The same database, reached without a pooler, for LISTEN. Polling serves where it is absent and the pooler forwards no notifications. */
   DATABASE_DIRECT_URL: url.optional(),
+  /** How long `serve` and `work` wait at their start for a database that is away; then they end with 1, to be started again. */
+  DATABASE_WAIT_MS: milliseconds(600_000, 0, 86_400_000),
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: port.default(8000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),

@@ -38,7 +38,7 @@ async function serve({ json }: { json?: boolean }): Promise<void> {
     status: () => (api ? `serving ${api.url}` : 'waiting for the database'),
     log,
   })
-  api = await whenReachable(() => startApi(config, ownerUrl), stop.asked, log)
+  api = await whenReachable(() => startApi(config, ownerUrl), stop.asked, log, { waitMs: config.DATABASE_WAIT_MS })
   if (!api) process.exit(0)
   const { url } = api
   print(json, { url, console: `${url}/console`, pid: process.pid }, () => `Serving ${url} (console: ${url}/console).`)

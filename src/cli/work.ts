@@ -49,7 +49,7 @@ async function work({ json }: { json?: boolean }): Promise<void> {
     log,
   })
   const open = () => openDatabase(serviceUrls(ownerUrl), { size: config.DATABASE_POOL_SIZE, name: 'atum-desk worker' })
-  database = await whenReachable(open, stop.asked, log)
+  database = await whenReachable(open, stop.asked, log, { waitMs: config.DATABASE_WAIT_MS })
   if (!database) process.exit(0)
   const starting = startWorker({ config, database, directUrl: serviceUrls(config.DATABASE_DIRECT_URL ?? ownerUrl).system, log })
   const metricsUrl = await serveWorkerMetrics(config, database)

@@ -108,7 +108,12 @@ async function transactionWithHooks<T>(pool: DatabasePool, work: (tx: DatabaseTr
 
 /** Opens the pools of both roles. */
 export async function openDatabase(urls: { app: string; system: string }, options: PoolOptions): Promise<Database> {
-  const [app, system] = await Promise.all([openPool(urls.app, options), openPool(urls.system, options)])
+  const opening = [openPool(urls.app, options), openPool(urls.system, options)] as const
+  const [app, system] = await Promise.all(opening).catch(async (error: unknown) => {
+    // A server that is coming up may take one connection and refuse the next: nothing of a vain try stays open.
+    for (const pool of await Promise.allSettled(opening)) if (pool.status === 'fulfilled') await pool.value.end()
+    throw error
+  })
   return {
     app,
     system,

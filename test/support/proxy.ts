@@ -9,16 +9,26 @@ export interface Proxy {
   mend(): void
   refuse(): void
   stall(): void
+  /** It answers as a PostgreSQL does that is coming up. */
+  comeUp(): void
 }
+
+/** ErrorResponse: FATAL, 57P03. */
+const COMING_UP = errorResponse({ S: 'FATAL', V: 'FATAL', C: '57P03', M: 'the database system is starting up' })
 
 /** Stands between a program and the server of `target`. */
 export async function proxyTo(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target)
-  let state: 'open' | 'refusing' | 'stalled' = 'open'
+  let state: 'open' | 'refusing' | 'stalled' | 'coming up' = 'open'
   const pairs = new Map<Socket, Socket>()
   const server = createServer((near) => {
     if (state === 'refusing') {
       near.destroy()
+      return
+    }
+    if (state === 'coming up') {
+      near.on('error', () => {})
+      near.once('data', () => near.end(COMING_UP))
       return
     }
     const far = connect(Number(port), hostname)
@@ -73,5 +83,21 @@ export async function proxyTo(target: string): Promise<Proxy> {
       state = 'stalled'
       for (const [near, far] of pairs) hold(near, far)
     },
+    comeUp: () => {
+      state = 'coming up'
+      end()
+    },
   }
+}
+
+function errorResponse(fields: Record<string, string>): Buffer {
+  const body = Buffer.from(
+    `${Object.entries(fields)
+      .map(([code, value]) => `${code}${value}\0`)
+      .join('')}\0`,
+  )
+  const head = Buffer.alloc(5)
+  head.write('E')
+  head.writeInt32BE(body.length + 4, 1)
+  return Buffer.concat([head, body])
 }
