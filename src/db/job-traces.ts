@@ -9,13 +9,13 @@ const NAMES_MAX = 5
 
 /** The span of an ENQUEUE, of which each attempt of its jobs will be a part; null without tracing. */
 export function openEnqueue(jobs: readonly NewJob[]): Happened | null {
+  const traces = tracing()
+  if (!traces) return null
   const types = [...new Set(jobs.map((job) => job.job_type))]
-  return (
-    tracing()?.open(`enqueue ${types.slice(0, NAMES_MAX).join(', ')}`, {
-      kind: 'producer',
-      attributes: { 'messaging.system': 'atum-desk', 'messaging.operation.type': 'send', 'messaging.batch.message_count': jobs.length },
-    }) ?? null
-  )
+  return traces.open(`enqueue ${types.slice(0, NAMES_MAX).join(', ')}`, {
+    kind: 'producer',
+    attributes: { 'messaging.system': 'atum-desk', 'messaging.operation.type': 'send', 'messaging.batch.message_count': jobs.length },
+  })
 }
 
 /** By which the traces of these jobs go on; those that were enqueued without tracing are absent. */

@@ -8,6 +8,8 @@ interface Edge {
   event: string
   from: string
   to: string
+  /** How often; once where it is not said. */
+  times?: number
 }
 
 /** Feeds the metric of transitions with those that `db` has just recorded, once its transaction has committed. */
@@ -15,11 +17,11 @@ export function countWhenCommitted(db: CommonQueryMethods, edges: readonly Edge[
   if (edges.length === 0) return
   afterCommit(db, () => {
     const counts = new Map<string, { edge: Edge; times: number }>()
-    for (const edge of edges) {
+    for (const { times = 1, ...edge } of edges) {
       const key = `${edge.job_type} ${edge.event} ${edge.from}`
       const count = counts.get(key)
-      if (count) count.times += 1
-      else counts.set(key, { edge, times: 1 })
+      if (count) count.times += times
+      else counts.set(key, { edge, times })
     }
     for (const { edge, times } of counts.values()) metrics.transitions.inc({ ...edge }, times)
   })

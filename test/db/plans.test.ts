@@ -136,7 +136,7 @@ test('enqueueing reads no table, with keys or without', async () => {
     const jobs = Array.from({ length: BATCH }, (_, n) => newOne(n, keyed ? `new key ${n}` : null))
     const plan = await explain(database.system, (db) => enqueueJobs(db, jobs))
     for (const table of ENGINE_TABLES) assertRows(plan, table, 0)
-    assert.equal(plan.rows, BATCH)
+    assert.equal(plan.rows, 1, 'all ids in one row')
   }
 })
 

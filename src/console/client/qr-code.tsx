@@ -1,4 +1,4 @@
-import encodeQR from 'qr'
+import { encodeQR } from 'qr'
 import { useMemo } from 'preact/hooks'
 
 /** Quiet modules around the code, without which a camera does not find it. */
