@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { sql } from './sql.ts'
+import { prepared, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 export interface AuditEntry {
@@ -17,10 +17,15 @@ export interface AuditEntry {
 
 /** Notes who did what, in the transaction of what was done. The row gets its id, its place and its hash as that commits. */
 export async function insertAudit(db: CommonQueryMethods, entry: AuditEntry): Promise<void> {
-  await db.query(sql.typeAlias('void')`
+  await db.query(
+    prepared(
+      'insert-audit',
+      sql.typeAlias('void')`
     insert into audit_log (organization_id, actor_id, action, entity_type, entity_id, details, request_id)
     values (${entry.organization_id}, ${entry.actor_id}, ${entry.action}, ${entry.entity_type}, ${entry.entity_id},
-            ${JSON.stringify(entry.details ?? {})}::jsonb, ${entry.request_id})`)
+            ${JSON.stringify(entry.details ?? {})}::jsonb, ${entry.request_id})`,
+    ),
+  )
 }
 
 /**

@@ -2,7 +2,7 @@ import { createPgDriverFactory } from '@slonik/pg-driver'
 import { createPool, SchemaValidationError } from 'slonik'
 import type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection, Interceptor } from 'slonik'
 import { isPooled } from './pooler.ts'
-import { sql } from './sql.ts'
+import { prepared, sql } from './sql.ts'
 import { traceStatements } from './statement-traces.ts'
 
 export type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection } from 'slonik'
@@ -137,7 +137,7 @@ export function inOrganization<T>(
 
 /** Binds the organisation until the transaction ends. */
 export async function bindOrganization(tx: CommonQueryMethods, organizationId: string): Promise<void> {
-  await tx.query(sql.unsafe`select set_config('atum.organization_id', ${organizationId}, true)`)
+  await tx.query(prepared('bind-organization', sql.unsafe`select set_config('atum.organization_id', ${organizationId}, true)`))
 }
 
 /** Less than the second after which PostgreSQL looks for a deadlock. */

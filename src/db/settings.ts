@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AI_MODES } from './predictions.ts'
-import { sql } from './sql.ts'
+import { prepared, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 /** `apply` writes to the ticket, `suggest` shows to the agent, `silent` only records. */
@@ -57,12 +57,17 @@ const DEFAULTS: OrganizationSettings = {
 
 /** The settings of the bound organisation. */
 export async function readSettings(db: CommonQueryMethods): Promise<OrganizationSettings> {
-  const row = await db.maybeOne(sql.type(settingsRow)`
+  const row = await db.maybeOne(
+    prepared(
+      'read-settings',
+      sql.type(settingsRow)`
     select auto_escalate_negative_sentiment, auto_escalate_threshold, kb_suggestion_enabled, ai_triage_enabled,
            ai_category_mode, ai_priority_mode, ai_tags_mode, ai_assignee_mode,
            ai_category_threshold, ai_priority_threshold, ai_tags_threshold, ai_assignee_threshold, ai_llm_enabled, ai_embeddings_enabled,
            ai_group_mode, ai_group_threshold, notify_requester_on_reply, notify_requester_on_status
-      from org_settings where organization_id = bound_organization()`)
+      from org_settings where organization_id = bound_organization()`,
+    ),
+  )
   return row ?? DEFAULTS
 }
 

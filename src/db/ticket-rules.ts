@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { PRIORITIES } from './job-inputs.ts'
-import { sql } from './sql.ts'
+import { prepared, sql } from './sql.ts'
 import { conditionSchema } from './ticket-condition.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
@@ -103,9 +103,15 @@ export async function countRules(db: CommonQueryMethods): Promise<number> {
 
 /** The active rules that wait for an event, in the order in which they run; none where this database has no rules (yet, or any more). */
 export async function rulesFor(db: CommonQueryMethods, event: RuleEvent, limit: number): Promise<readonly RuleRow[]> {
-  if (!(await db.oneFirst(sql.type(z.object({ there: z.boolean() }))`select to_regclass('ticket_rules') is not null as there`))) return []
-  return db.any(sql.type(ruleRow)`
+  if (!(await db.oneFirst(prepared('has-ticket-rules', sql.type(z.object({ there: z.boolean() }))`select to_regclass('ticket_rules') is not null as there`))))
+    return []
+  return db.any(
+    prepared(
+      'rules-for',
+      sql.type(ruleRow)`
     select ${ruleColumns} from ticket_rules
      where organization_id = bound_organization() and is_active and ${event} = any(events)
-     order by position, created_at, id limit ${limit}`)
+     order by position, created_at, id limit ${limit}`,
+    ),
+  )
 }

@@ -3,7 +3,7 @@ import { TICKET_STATES } from '#machines/ticket.ts'
 import type { TicketState } from '#machines/ticket.ts'
 import { PRIORITIES } from './job-inputs.ts'
 import type { Priority } from './job-inputs.ts'
-import { sql } from './sql.ts'
+import { prepared, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 export { TICKET_STATES } from '#machines/ticket.ts'
@@ -63,7 +63,10 @@ export interface NewTicket {
 
 /** Writes a ticket of the bound organisation under its next number. Without a priority it has its service's, or medium. */
 export async function insertTicket(db: CommonQueryMethods, ticket: NewTicket): Promise<TicketRow> {
-  return db.one(sql.type(ticketRow)`
+  return db.one(
+    prepared(
+      'insert-ticket',
+      sql.type(ticketRow)`
     with numbered as (
       update organizations set last_ticket_number = last_ticket_number + 1 where id = bound_organization() returning id, last_ticket_number
     ), inserted as (
@@ -74,7 +77,9 @@ export async function insertTicket(db: CommonQueryMethods, ticket: NewTicket): P
         from numbered
       returning *
     )
-    select ${ticketColumns} from inserted ticket`)
+    select ${ticketColumns} from inserted ticket`,
+    ),
+  )
 }
 
 /** A ticket, or null where the viewer sees none with this id. */
