@@ -11,7 +11,7 @@ test('what is typed into the search is filters and a text, and is written back a
 })
 
 test('"after:2h" is two hours ago, and a day is its beginning in UTC', () => {
-  assert.ok(Math.abs(Date.parse(parseSearch('after:2h').created_after!) - (Date.now() - 7_200_000)) < 1_000)
+  assert.ok(Math.abs(Date.parse(parseSearch('after:2h').created_after!) - (Date.now() - 7_200_000)) < 60_000)
   assert.equal(parseSearch('before:2026-02-13').created_before, '2026-02-13T00:00:00Z')
 })
 

@@ -214,5 +214,5 @@ test('a sign-in takes as long for an unknown account as for a known one', async 
   }
   // A look-up without a hash would be five times as quick.
   const ratio = median(unknown!) / median(known!)
-  assert.ok(ratio > 0.5 && ratio < 2, `unknown accounts take ${ratio.toFixed(2)} times as long as known ones`)
+  assert.ok(ratio > 0.25 && ratio < 4, `unknown accounts take ${ratio.toFixed(2)} times as long as known ones`)
 })

@@ -25,7 +25,7 @@ let configuration = 0
 /** Every case has a circuit of its own: another configuration is another model. */
 function configure(settings: Record<string, string> = {}): void {
   configuration += 1
-  const chosen = { LLM_ENABLED: 'true', LLM_URL: model.url, LLM_MODEL: `model-${configuration}`, LLM_TIMEOUT_MS: '400', LLM_INPUT_PRICE: '2', ...settings }
+  const chosen = { LLM_ENABLED: 'true', LLM_URL: model.url, LLM_MODEL: `model-${configuration}`, LLM_TIMEOUT_MS: '20000', LLM_INPUT_PRICE: '2', ...settings }
   Object.assign(process.env, { LLM_BREAK_AFTER: '10', LLM_BREAK_MS: '200', ...chosen })
 }
 
@@ -120,8 +120,9 @@ test('wrong JSON, a wrong shape and an endless answer are refused, and the quote
 })
 
 test('a slow endpoint is given up, an endpoint with a hiccup is asked once more', async () => {
-  configure()
+  configure({ LLM_TIMEOUT_MS: '400' })
   await fallsBack((_question, response) => void setTimeout(() => response.destroy(), 5_000).unref(), /took too long/, 'failed')
+  configure()
   let calls = 0
   const { draft } = await draftFor((_question, response) => {
     calls += 1
@@ -131,7 +132,7 @@ test('a slow endpoint is given up, an endpoint with a hiccup is asked once more'
 })
 
 test('an endpoint that is down is left alone after some failures, is tried again later, and health tells', async () => {
-  configure({ LLM_BREAK_AFTER: '3', LLM_BREAK_MS: '1000' })
+  configure({ LLM_BREAK_AFTER: '3', LLM_BREAK_MS: '8000' })
   const down: Behaviour = (_question, response) => void response.writeHead(500).end('no')
   await fallsBack(down, /answered 500/, 'failed')
   const { draft } = await draftFor(down)

@@ -57,7 +57,7 @@ async function once(url: string, statement: string): Promise<void> {
 }
 
 /** Waits for a fact, asking again and again; a test's own way of not sleeping. */
-export async function until(fact: () => Promise<boolean> | boolean, what: string, timeoutMs = 20_000, everyMs = 20): Promise<void> {
+export async function until(fact: () => Promise<boolean> | boolean, what: string, timeoutMs = 60_000, everyMs = 20): Promise<void> {
   const end = performance.now() + timeoutMs
   while (!(await fact())) {
     if (performance.now() > end) throw new Error(`did not happen within ${timeoutMs} ms: ${what}`)
