@@ -84,6 +84,7 @@ import { webhookRoutes } from './routes/webhooks.ts'
 import { workerRoutes } from './routes/workers.ts'
 import type { Services } from './services.ts'
 import { accessTokens, apiTokenOf } from './tokens.ts'
+import { answerUnreadable } from './unreadable.ts'
 
 const PREFIX = '/api/v1'
 const REQUEST_TIMEOUT_MS = 30_000
@@ -128,6 +129,7 @@ export async function buildServer({ config, database, secret, log, consoleDirect
     trustProxy: config.TRUSTED_PROXIES.length > 0 ? config.TRUSTED_PROXIES : false,
     genReqId: ({ headers }) => /^[\w-]{8,64}$/.exec(String(headers['x-request-id'] ?? ''))?.[0] ?? randomUUID(),
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    clientErrorHandler: answerUnreadable,
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)

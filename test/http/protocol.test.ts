@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { AUTHORITY } from '#http/authority.ts'
 import { LIMITS } from '#config.ts'
@@ -90,4 +92,22 @@ test('who asks too much without saying who it is waits, as a user does', async (
   const left = Number(first.headers['ratelimit-remaining'])
   assert.equal(left, LIMITS.RATE_PER_MINUTE - 1)
   assert.equal(Number((await asked({ authorization: 'Bearer garbage' })).headers['ratelimit-remaining']), left - 1)
+})
+
+test('what cannot be read as a request gets a problem too: no HTTP, and headers beyond all bounds', async () => {
+  const { port } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
+  const ask = async (bytes: string): Promise<string> => {
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.write(bytes)
+    return text(socket)
+  }
+  for (const [bytes, status] of [
+    ['GARBAGE\r\n\r\n', 400],
+    [`GET /livez?cursor=${'x'.repeat(17_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431],
+  ] as const) {
+    const [head, body] = (await ask(bytes)).split('\r\n\r\n')
+    const statusCode = Number(/^HTTP\/1\.1 (\d{3}) /.exec(head!)?.[1])
+    isProblem({ statusCode, headers: { 'content-type': /content-type: (\S+)/i.exec(head!)?.[1] }, body: body! }, status, bytes.slice(0, 20))
+    assert.doesNotMatch(body!, /stack|node:/)
+  }
 })
