@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { enqueueJobs } from '#db/job-enqueue.ts'
 import { notifyWorkers } from '#db/jobs.ts'
 import { inOrganization, openDatabase } from '#db/pool.ts'
+import { isPooled } from '#db/pooler.ts'
+import { serviceUrls } from '#db/logins.ts'
 import { newJob } from '#jobs/job-type.ts'
 import { probe } from '#jobs/probe.ts'
 import { testDatabase, until } from '../support/database.ts'
@@ -21,6 +23,7 @@ const direct = await testDatabase()
 
 test('through PgBouncer in transaction mode, one worker listening past it and one that polls: all jobs are done once', { skip }, async (t) => {
   const urls = await startPooler(t, direct.ownerUrl, CONNECTIONS)
+  assert.deepEqual([await isPooled(urls.system), await isPooled(serviceUrls(direct.ownerUrl).system)], [true, false])
   const pooled = await openDatabase(urls, { size: 10, name: 'pooled' })
   t.after(() => pooled.end())
   const organizations = await Promise.all([1, 2, 3, 4].map(() => createOrganization(pooled)))
