@@ -48,6 +48,14 @@ export interface Span {
   to: number
 }
 
+/** A local date, with the one after it once that was asked for. */
+interface Day {
+  date: Temporal.PlainDate
+  start: number
+  spans: readonly Span[]
+  next: Day | null
+}
+
 /** No clock looks further ahead than this: a calendar that opens too rarely is told so. */
 export const HORIZON_DAYS = 40 * 366
 
@@ -55,7 +63,9 @@ export const HORIZON_DAYS = 40 * 366
 export class Calendar {
   readonly #definition: CalendarDefinition
   readonly #holidays: ReadonlySet<string>
-  readonly #days = new Map<string, { start: number; spans: Span[] }>()
+  readonly #days = new Map<string, Day>()
+  /** By the number of a day of UTC since 1970: where to begin for an instant of it. */
+  readonly #firstDays = new Map<number, Day>()
 
   constructor(definition: CalendarDefinition) {
     this.#definition = definition
@@ -78,25 +88,37 @@ export class Calendar {
 
   *#spans(from: number, to: number): Generator<Span> {
     if (to <= from) return
-    let date = Temporal.Instant.fromEpochMilliseconds(Math.floor(from)).toZonedDateTimeISO(this.#definition.tz).toPlainDate().subtract({ days: 1 })
-    const last = Temporal.Instant.fromEpochMilliseconds(Math.ceil(to)).toZonedDateTimeISO(this.#definition.tz).toPlainDate()
     // A zone that leaves out a whole date has its hours fall into the next one: a span is told once no later date can come before it.
-    let waiting: Span[] = []
-    for (; Temporal.PlainDate.compare(date, last) <= 0; date = date.add({ days: 1 })) {
-      const { start, spans } = this.#day(date)
-      yield* clip(
-        waiting.filter((span) => span.from < start),
-        from,
-        to,
-      )
+    let waiting: readonly Span[] = []
+    let day = this.#dayBefore(from)
+    for (; day.start <= to; day = this.#dayAfter(day)) {
+      const { start } = day
+      yield* clip(waiting, from, to, start)
       const late = waiting.filter((span) => span.from >= start)
-      waiting = late.length === 0 ? spans : [...late, ...spans].toSorted((a, b) => a.from - b.from)
+      waiting = late.length === 0 ? day.spans : [...late, ...day.spans].toSorted((one, other) => one.from - other.from)
     }
     yield* clip(waiting, from, to)
   }
 
-  /** Instants of one local date; kept, because the same dates are asked for by every ticket. */
-  #day(date: Temporal.PlainDate): { start: number; spans: Span[] } {
+  /** A local date that has begun before an instant, and the one before it. Dates are kept: every ticket asks for the same, and Temporal takes its time. */
+  #dayBefore(instant: number): Day {
+    const utcDay = Math.floor(instant / DAY_MS)
+    const known = this.#firstDays.get(utcDay)
+    if (known) return known
+    const date = Temporal.Instant.fromEpochMilliseconds(utcDay * DAY_MS)
+      .toZonedDateTimeISO(this.#definition.tz)
+      .toPlainDate()
+    const day = this.#day(date.subtract({ days: 1 }))
+    this.#firstDays.set(utcDay, day)
+    return day
+  }
+
+  #dayAfter(day: Day): Day {
+    return (day.next ??= this.#day(day.date.add({ days: 1 })))
+  }
+
+  /** Instants of one local date. */
+  #day(date: Temporal.PlainDate): Day {
     const key = date.toString()
     const known = this.#days.get(key)
     if (known) return known
@@ -106,7 +128,7 @@ export class Calendar {
       .map(([open, close]) => ({ from: this.#instant(date, open), to: this.#instant(date, close) }))
       .filter((span) => span.from < span.to)
       .toSorted((a, b) => a.from - b.from)
-    const day = { start: this.#instant(date, '00:00'), spans }
+    const day: Day = { date, start: this.#instant(date, '00:00'), spans, next: null }
     this.#days.set(key, day)
     return day
   }
@@ -120,10 +142,11 @@ export class Calendar {
   }
 }
 
-function* clip(spans: readonly Span[], from: number, to: number): Generator<Span> {
+/** What of the spans lies in `[from, to)`, of those that begin before an instant. */
+function* clip(spans: readonly Span[], from: number, to: number, before = Number.POSITIVE_INFINITY): Generator<Span> {
   for (const span of spans) {
-    const clipped = { from: Math.max(span.from, from), to: Math.min(span.to, to) }
-    if (clipped.from < clipped.to) yield clipped
+    if (span.from >= before || span.to <= from || span.from >= to) continue
+    yield { from: Math.max(span.from, from), to: Math.min(span.to, to) }
   }
 }
 
