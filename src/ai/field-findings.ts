@@ -5,7 +5,8 @@ import type { OwnValues } from '#db/own-values.ts'
 import type { AiMode } from '#db/predictions.ts'
 import type { OrganizationSettings } from '#db/settings.ts'
 import type { TriageFinding } from '#db/triage.ts'
-import { contentWords } from '#kb/terms.ts'
+import { contentWords, languageOf } from '#kb/language.ts'
+import type { Language } from '#kb/language.ts'
 import { corrected, saidOf } from './corrections.ts'
 import type { Corrections, Said } from './corrections.ts'
 
@@ -36,9 +37,10 @@ export interface Context {
 /** What a model found, field by field: after what agents said of like tickets, and of the organisation's own values alone. */
 export function fieldFindings(found: TriageFinding, { text, corrections, own, tags, settings }: Context): FieldFinding[] {
   let categories: Ranked = []
+  const language = languageOf(text)
   return TRIAGE_FIELDS.map((field): FieldFinding => {
     const said = saidOf(corrections, text, field, found.ticket_id)
-    const { scores, reason, why } = field === 'group' && !found.explanation.group ? groupOf(categories, own, found) : modelSays(found, field)
+    const { scores, reason, why } = field === 'group' && !found.explanation.group ? groupOf(categories, own, found) : modelSays(found, field, language)
     const after = said.length > 0 ? corrected(scores, said) : scores
     const ranked = [...after].filter(([value]) => isOwn(own, tags, field, value)).toSorted((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]))
     if (field === 'category') categories = ranked
@@ -91,10 +93,10 @@ interface ModelSays {
   why: Record<string, unknown>
 }
 
-function modelSays({ explanation }: TriageFinding, field: TriageField): ModelSays {
+function modelSays({ explanation }: TriageFinding, field: TriageField, language: Language): ModelSays {
   if (field === 'tags') {
     const shares = explanation.tags.map(({ value, share }) => ({ value, share }))
-    const words = [...new Set(explanation.tags.flatMap((tag) => tag.words ?? []))].filter((each) => contentWords(each).length > 0)
+    const words = [...new Set(explanation.tags.flatMap((tag) => tag.words ?? []))].filter((each) => contentWords(each, language).length > 0)
     return {
       scores: new Map(shares.map(({ value, share }) => [value, share])),
       reason: explanation.tags_reason ?? null,
@@ -103,7 +105,7 @@ function modelSays({ explanation }: TriageFinding, field: TriageField): ModelSay
   }
   const { reason = null, words, sure, ...rest } = explanation[field] ?? {}
   // Words that every text has may tip the scales, but tell an agent nothing.
-  const why = words ? { ...rest, words: words.filter((each) => contentWords(each.words).length > 0) } : rest
+  const why = words ? { ...rest, words: words.filter((each) => contentWords(each.words, language).length > 0) } : rest
   const scores = new Map((why.candidates ?? []).map(({ label, confidence }) => [label, confidence]))
   // Of a text that is unlike all others the model is less sure than the shares say, which add up to one for any text.
   const best = why.candidates?.[0]

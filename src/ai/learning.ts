@@ -53,7 +53,7 @@ const FOREIGN_SHARE = 0.1
 const NETWORK_SHARES = [0, 0.05, 0.1, 0.2, 0.3]
 /** The likeliest of these is taken for machines over ratios, too: moods like them alone, tickets of few queues half and half. */
 const RATIO_SHARES = [0, 0.5, 1]
-/** With more labels they cost more time than they are worth. */
+/** With more labels they cost more time than they are worth; with fewer, and many rows, it is the networks that do. */
 const MAX_RATIO_LABELS = 20
 /** Networks begun from different seeds err differently; with many rows one says what three do. */
 const [FEW_ROWS, NETWORKS_OF_FEW] = [1_500, 3]
@@ -67,7 +67,13 @@ export function learnClassifier(examples: readonly Example[], { networks: wantsN
   const labels = [...new Set(examples.map(({ label }) => label))].toSorted()
   const numbers = new Map(labels.map((label, number) => [label, number]))
   const labelOf = Int32Array.from(examples, ({ label }) => numbers.get(label)!)
-  const set = { rows, labelOf, labels: labels.length, stems: vectorizer.vocabulary.stems, networks: wantsNetworks }
+  const set = {
+    rows,
+    labelOf,
+    labels: labels.length,
+    stems: vectorizer.vocabulary.stems,
+    networks: wantsNetworks && (labels.length > MAX_RATIO_LABELS || examples.length <= FEW_ROWS),
+  }
   const heldOut = holdOut(set, examples)
   const fit = heldOut.length < MIN_HELD_OUT ? { ratioShare: 0, networkShare: 0, temperature: COLD_TEMPERATURE } : fitShares(heldOut)
   const linear = linearOf(set, fit.ratioShare)

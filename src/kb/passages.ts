@@ -1,4 +1,4 @@
-import { searchTerms } from './terms.ts'
+import { languageOf, searchTerms } from './language.ts'
 
 const MAX_PASSAGE_CHARS = 700
 
@@ -27,10 +27,11 @@ export function passagesOf(text: string, maxChars = MAX_PASSAGE_CHARS): string[]
 
 /** The passage that says most about the query: the share of the query's terms that it has, the earlier one where two are alike. */
 export function bestPassage(text: string, query: string, maxChars = MAX_PASSAGE_CHARS): { passage: string; share: number } | null {
-  const wanted = new Set(searchTerms(query))
+  const language = languageOf(text)
+  const wanted = new Set(searchTerms(query, language))
   let best: { passage: string; share: number } | null = null
   for (const passage of passagesOf(text, maxChars)) {
-    const terms = new Set(searchTerms(passage))
+    const terms = new Set(searchTerms(passage, language))
     const share = [...wanted].filter((term) => terms.has(term)).length / Math.max(1, wanted.size)
     if (!best || share > best.share) best = { passage, share }
   }

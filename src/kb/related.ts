@@ -3,7 +3,7 @@ import { chunksOf, rankRag } from '#db/rag-search.ts'
 import type { FoundDocument } from '#db/rag-search.ts'
 import { articleIndex, solvedIndex } from './library.ts'
 import { RELEVANCE_FLOOR } from './reply.ts'
-import { searchTerms } from './terms.ts'
+import { languageOf, searchTerms } from './language.ts'
 import { together } from './vectors.ts'
 import type { Near } from './vectors.ts'
 
@@ -49,15 +49,16 @@ export async function relatedDocuments(
       found.map(({ document_id }) => document_id),
     ),
   )
-  const wanted = new Set(searchTerms(query))
   const ofDocument = Map.groupBy(chunks, ({ document_id }) => document_id)
-  return found.map((document) => ({ ...document, passages: bestChunks(ofDocument.get(document.document_id) ?? [], wanted) }))
+  return found.map((document) => ({ ...document, passages: bestChunks(ofDocument.get(document.document_id) ?? [], query) }))
 }
 
 /** Those that share most words with what is asked; the first of a document that shares none. */
-function bestChunks<Chunk extends { content: string }>(chunks: readonly Chunk[], wanted: ReadonlySet<string>): Chunk[] {
+function bestChunks<Chunk extends { content: string }>(chunks: readonly Chunk[], query: string): Chunk[] {
+  const language = languageOf(chunks.map(({ content }) => content).join('\n'))
+  const wanted = new Set(searchTerms(query, language))
   const ranked = chunks
-    .map((chunk) => ({ chunk, shared: new Set(searchTerms(chunk.content).filter((term) => wanted.has(term))).size }))
+    .map((chunk) => ({ chunk, shared: new Set(searchTerms(chunk.content, language).filter((term) => wanted.has(term))).size }))
     .toSorted((a, b) => b.shared - a.shared)
   return ranked
     .filter(({ shared }, place) => place === 0 || shared > 0)

@@ -1,7 +1,8 @@
 import { Breather } from '#ai/breather.ts'
 import { Neighbours } from '#ai/neighbours.ts'
 import { countsOf, Postings } from './postings.ts'
-import { contentWords, searchTerms } from './terms.ts'
+import { contentWords, languageOf, searchTerms, USUAL } from './language.ts'
+import type { Language } from './language.ts'
 
 /** A text that can be found. */
 export interface Entry<Item> {
@@ -31,40 +32,47 @@ const SHARES = { body: 1, stems: 1, terms: 1, title: 0.5, heading: 0.3 }
 
 /**
  * Full-text search over one organisation's texts in memory: BM25 and cosine over stems, cosine over stems, pairs and
- * character n-grams, BM25 of the titles, and once more what the query says in its first line.
+ * character n-grams, BM25 of the titles, and once more what the query says in its first line. Each text is stemmed by its own
+ * language and the query by every language that the texts have, so that both sides agree whatever a short query looks like.
  */
 export class SearchIndex<Item> {
   readonly #items: readonly Item[]
   readonly #body: Postings
   readonly #titles: Postings
   readonly #neighbours: Neighbours<number>
+  readonly #languages: readonly Language[]
 
-  private constructor(items: readonly Item[], body: Postings, titles: Postings, neighbours: Neighbours<number>) {
+  private constructor(items: readonly Item[], body: Postings, titles: Postings, neighbours: Neighbours<number>, languages: readonly Language[]) {
     this.#items = items
     this.#body = body
     this.#titles = titles
     this.#neighbours = neighbours
+    this.#languages = languages
   }
 
   static async learn<Item>(given: readonly Entry<Item>[], signal?: AbortSignal): Promise<SearchIndex<Item>> {
     const breather = new Breather()
     const entries = given.flatMap((entry) => [entry, ...(entry.asked ?? []).map((query): Entry<Item> => ({ title: '', text: query, item: entry.item }))])
     const [body, titles] = [new Postings(), new Postings()]
+    const languages: Language[] = []
     for (const { title, text } of entries) {
-      const titleCounts = countsOf(searchTerms(title))
+      const language = languageOf(`${title}\n${text}`)
+      languages.push(language)
+      const titleCounts = countsOf(searchTerms(title, language))
       titles.add(titleCounts)
-      const counts = countsOf(searchTerms(text))
+      const counts = countsOf(searchTerms(text, language))
       for (const [term, count] of titleCounts) counts.set(term, (counts.get(term) ?? 0) + TITLE_TIMES * count)
       body.add(counts)
       if (breather.due) await breather.pause(signal)
     }
     const rows = [...entries.keys()]
-    const neighbours = await Neighbours.learn(rows, (row) => contentWords(`${entries[row]!.title}\n${entries[row]!.text}`).join(' '), signal)
+    const neighbours = await Neighbours.learn(rows, (row) => contentWords(`${entries[row]!.title}\n${entries[row]!.text}`, languages[row]).join(' '), signal)
     return new SearchIndex(
       entries.map(({ item }) => item),
       body,
       titles,
       neighbours,
+      [...new Set(languages)],
     )
   }
 
@@ -75,10 +83,11 @@ export class SearchIndex<Item> {
 
   /** The best items for a query, the best first, each by its best entry; those that share no term are left out. */
   search(query: string, limit: number, accept: (item: Item) => boolean = () => true): Hit<Item>[] {
-    const terms = countsOf(searchTerms(query))
-    const heading = countsOf(searchTerms(query.trimStart().split('\n', 1)[0]!))
+    const termsOf = (text: string): Map<string, number> => countsOf(this.#languages.flatMap((language) => searchTerms(text, language)))
+    const terms = termsOf(query)
+    const heading = termsOf(query.trimStart().split('\n', 1)[0]!)
     const accepted = Uint8Array.from(this.#items, (item) => Number(accept(item)))
-    const cosines = this.#neighbours.similarities(contentWords(query).join(' '))
+    const cosines = this.#neighbours.similarities(contentWords(query, this.#languageOf(query)).join(' '))
     const parts: [scores: Float64Array | Float32Array, share: number][] = [
       [this.#body.bm25(terms, BODY), SHARES.body],
       [this.#body.cosine(terms), SHARES.stems],
@@ -102,6 +111,13 @@ export class SearchIndex<Item> {
       .filter((row) => !found.has(this.#items[row]!) && found.add(this.#items[row]!))
       .slice(0, limit)
       .map((row) => ({ item: this.#items[row]!, relevance: Math.min(1, (level * sums[row]!) / possible) }))
+  }
+
+  /** The language whose small words a query is rid of: one that some text has. */
+  #languageOf(query: string): Language {
+    if (this.#languages.length < 2) return this.#languages[0] ?? USUAL
+    const language = languageOf(query)
+    return this.#languages.includes(language) ? language : USUAL
   }
 }
 

@@ -8,7 +8,7 @@ import type { TicketText } from '#db/job-inputs.ts'
 import type { SmartReply } from '#db/suggestions.ts'
 import { citationOf, letter } from './reply.ts'
 import type { Source } from './reply.ts'
-import { searchTerms } from './terms.ts'
+import { languageOf, searchTerms } from './language.ts'
 
 const TICKET_CHARS = 4_000
 const MAX_PARAGRAPHS = 6
@@ -95,8 +95,9 @@ function faultOf(text: string, ticket: TicketText, sources: readonly Source[]): 
   if (holdsSecrets(text) || SECRET.test(text)) return 'the language model wrote a secret or an address'
   const foreign = facts(text).find((fact) => !carried.includes(fact) && !(isNumber(fact) && `${ticket.subject}\n${ticket.description}`.includes(fact)))
   if (foreign !== undefined) return 'the language model named something that no source has'
-  const known = new Set(searchTerms(`${carried}\n${ticket.subject}\n${ticket.description}`))
-  const terms = searchTerms(text)
+  const language = languageOf(carried)
+  const known = new Set(searchTerms(`${carried}\n${ticket.subject}\n${ticket.description}`, language))
+  const terms = searchTerms(text, language)
   const support = terms.filter((term) => known.has(term)).length / Math.max(1, terms.length)
   return support < LEAST_SUPPORT ? 'the language model said what its sources do not say' : null
 }
