@@ -172,6 +172,30 @@ test('SNOOZE puts the job back for later without counting an attempt', async () 
   })
 })
 
+for (const [durable, where] of [
+  ['each', 'before its handler begins, and so is the claim'],
+  ['batch', 'when the next statement is written, at the latest with the outcome'],
+] as const) {
+  test(`with durable: ${durable} START is in the database ${where}`, async () => {
+    let found: string[] | null = null
+    const type = jobType(
+      `DURABLE_${durable.toUpperCase()}`,
+      async ({ id }) => {
+        found = await timeline(database, id)
+        return { kind: 'succeed' }
+      },
+      { durable },
+    )
+    await run(type, async (id) => {
+      await until(statusIs(id, 'done'), 'it is done')
+      const whole = ['ENQUEUE queued', 'CLAIM claimed', 'START running', 'SUCCEED done']
+      assert.deepEqual(await timeline(database, id), whole)
+      if (durable === 'each') assert.deepEqual(found, whole.slice(0, 3))
+      else assert.deepEqual(found, whole.slice(0, found!.length))
+    })
+  })
+}
+
 test('writes that fail undo themselves and count as a failed attempt', async () => {
   const type = jobType(
     'CLUMSY',

@@ -102,6 +102,32 @@ test('predictions of risk go when they are old, and the week that they were scor
   )
 })
 
+test('days of the log past their time are dropped whole, the others stay, and the log of a job that is older breaks no rule', async () => {
+  const day = (back: number) => `job_events_${new Date(Date.now() - back * 86_400_000).toISOString().slice(0, 10).replaceAll('-', '')}`
+  const [old, kept] = [day(9), day(3)]
+  for (const [name, back] of [
+    [old, 9],
+    [kept, 3],
+  ] as const) {
+    const [from, to] = [back, back - 1].map((days) => `${new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)} 00:00:00+00`)
+    await database.owner(`create table ${name} partition of job_events for values from ('${from}') to ('${to}')`)
+  }
+  const [id] = await enqueueJobs(database.system, [{ organization_id: null, job_type: 'PROBE', queue: 'default', max_attempts: 1, payload: {} }])
+  await database.owner(`update job_queue set created_at = now() - interval '9 days' where id = $1`, [id])
+  await database.owner(`update job_events set at = now() - interval '9 days' where job_id = $1`, [id])
+  const partitions = async () =>
+    (await database.owner<{ name: string }>(`select inhrelid::regclass::text as name from pg_inherits where inhparent = 'job_events'::regclass`)).map(
+      ({ name }) => name,
+    )
+  assert.equal((await database.owner(`select from ${old}`)).length, 1, 'the event stands in its day')
+  await runJob(database, cleanup, null, { events_keep_days: 7 })
+  const left = await partitions()
+  assert.deepEqual([left.includes(old), left.includes(kept)], [false, true])
+  assert.ok(left.includes(day(-14)), 'and the days ahead are made')
+  assert.deepEqual(await database.owner('select from job_events where job_id = $1', [id]), [])
+  assert.deepEqual(await database.owner('select * from job_log_violations where job_id = $1', [id]), [])
+})
+
 test('training keeps how the models did on rows that they had not seen', async () => {
   const tenant = await newTenant(database)
   const services = [await newService(database, tenant, 'Brakes'), await newService(database, tenant, 'Bills')]
