@@ -1,5 +1,7 @@
 /** Actions whose event has a name of its own: what a follower waits for, however it came about. */
 const NAMED: Readonly<Record<string, string>> = {
+  'account.lock_out': 'account.locked_out',
+  'account.sign_in': 'account.signed_in',
   'ticket.edit': 'ticket.updated',
   'ticket.triage_apply': 'ticket.updated',
   'ticket.accept': 'ticket.status_changed',

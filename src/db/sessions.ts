@@ -22,6 +22,14 @@ export async function spendRefreshToken(db: CommonQueryMethods, tokenHash: Buffe
     returning family_id, user_id`)
 }
 
+const owner = z.object({ id: z.string(), organization_id: z.string().nullable() })
+
+/** Whose refresh token this is, where it was exchanged before. */
+export async function findUsedToken(db: CommonQueryMethods, tokenHash: Buffer): Promise<z.infer<typeof owner> | null> {
+  return db.maybeOne(sql.type(owner)`
+    select user_id as id, organization_id from refresh_tokens where token_hash = ${sql.binary(tokenHash)} and used_at is not null`)
+}
+
 /** Ends the sign-in that a refresh token belongs to, with every token that came of it. @returns how many ended */
 export async function revokeFamilyOf(db: CommonQueryMethods, tokenHash: Buffer): Promise<number> {
   const { rowCount } = await db.query(sql.typeAlias('void')`

@@ -11,6 +11,9 @@ export interface Attempt<T> {
   value: T
 }
 
+/** What too many failures close: an account for one address, an account for all, an address for all accounts. */
+export type Closed = 'account from address' | 'account' | 'address'
+
 /** Whose attempt it is. */
 export interface Claimant {
   /** The address of the network. */
@@ -24,21 +27,27 @@ const digest = (kind: string, text: string): string => `${kind}:${createHash('sh
  * Bounds failed sign-ins: of one account from one address, of one account from anywhere, from one address for any account.
  * The counts are the database's, so that all API processes share them and a restart forgets none.
  *
+ * @param onClosed hears of what the last failed attempt has closed for the rest of its window
  * @throws a refusal with 429 before the attempt, where too many have failed
  */
-export async function guardAttempt<T>(db: CommonQueryMethods, { ip, email }: Claimant, attempt: () => Promise<Attempt<T>>): Promise<T> {
+export async function guardAttempt<T>(
+  db: CommonQueryMethods,
+  { ip, email }: Claimant,
+  attempt: () => Promise<Attempt<T>>,
+  onClosed: (what: Closed[]) => Promise<void> = async () => {},
+): Promise<T> {
   // Taken down to an older version, the database has no counts; people still sign in.
   if (!(await hasAccountTables(db))) return (await attempt()).value
   const account = email.toLowerCase()
   const pair = digest('pair', `${ip} ${account}`)
-  const limits = new Map([
-    [pair, LIMITS.SIGN_IN_FAILURES_PER_PAIR],
-    [digest('account', account), LIMITS.SIGN_IN_FAILURES_PER_ACCOUNT],
-    [digest('address', ip), LIMITS.SIGN_IN_FAILURES_PER_ADDRESS],
+  const bounds = new Map<string, { limit: number; closes: Closed }>([
+    [pair, { limit: LIMITS.SIGN_IN_FAILURES_PER_PAIR, closes: 'account from address' }],
+    [digest('account', account), { limit: LIMITS.SIGN_IN_FAILURES_PER_ACCOUNT, closes: 'account' }],
+    [digest('address', ip), { limit: LIMITS.SIGN_IN_FAILURES_PER_ADDRESS, closes: 'address' }],
   ])
-  const subjects = [...limits.keys()]
+  const subjects = [...bounds.keys()]
   const standings = await countAttempts(db, subjects, LIMITS.SIGN_IN_WINDOW_SECONDS)
-  const exceeded = standings.filter(({ subject, attempts }) => attempts > limits.get(subject)!)
+  const exceeded = standings.filter(({ subject, attempts }) => attempts > bounds.get(subject)!.limit)
   if (exceeded.length > 0) {
     await uncountAttempts(db, subjects)
     throw tooMany(Math.max(...exceeded.map(({ seconds_left }) => seconds_left)))
@@ -51,6 +60,10 @@ export async function guardAttempt<T>(db: CommonQueryMethods, { ip, email }: Cla
   } finally {
     if (verdict === 'right') await uncountAttempts(db, subjects, [pair])
     else if (verdict === 'incomplete') await uncountAttempts(db, subjects)
+    else {
+      const reached = standings.map(({ subject, attempts }) => ({ attempts, ...bounds.get(subject)! })).filter(({ attempts, limit }) => attempts === limit)
+      if (reached.length > 0) await onClosed(reached.map(({ closes }) => closes))
+    }
   }
 }
 

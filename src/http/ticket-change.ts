@@ -116,7 +116,7 @@ function jobsOf(organizationId: string, before: TicketRow, after: TicketRow): Ne
   const ticket_id = after.id
   const runs = isMoved(before, after) && after.sla_started_at !== null && after.status !== 'cancelled'
   return [
-    ...(runs ? [slaCheck, slaPredict] : []).map((type) => newJob(type, organizationId, { ticket_id })),
+    ...(runs ? [newJob(slaCheck, organizationId, { ticket_id }), newJob(slaPredict, organizationId, { ticket_id })] : []),
     ...(isIndexedAnew(before, after) ? [newJob(ragIndex, organizationId, { source_type: 'ticket' as const, source_id: ticket_id })] : []),
   ]
 }

@@ -34,10 +34,12 @@ test('a ticket and a comment are in the audit, with who made them and in which r
       ['ticket.accept', ticket],
       ['comment.create', comment],
       ['ticket.create', ticket],
+      ['account.sign_in', agent.user.id],
+      ['account.sign_in', admin.user.id],
     ],
   )
   const made = body.items[2]
-  assert.deepEqual([made.actor_id, made.details.subject, made.seq], [agent.user.id, 'Leaks', 1])
+  assert.deepEqual([made.actor_id, made.details.subject, made.seq], [agent.user.id, 'Leaks', 3])
   assert.ok(made.request_id)
   assert.match(made.hash, /^[0-9a-f]{64}$/)
 })
@@ -48,10 +50,10 @@ test('filters narrow the audit by thing, action and time, and pages neither miss
   assert.deepEqual(await list(`entity_type=comment`), ['comment.create'])
   assert.deepEqual(await list(`action=ticket.accept`), ['ticket.accept'])
   const [newest] = (await admin.get('/audit?limit=1')).body.items as Entry[]
-  assert.deepEqual(await list(`until=${newest!.at}`), ['comment.create', 'ticket.create'])
+  assert.deepEqual(await list(`until=${newest!.at}`), ['comment.create', 'ticket.create', 'account.sign_in', 'account.sign_in'])
   assert.deepEqual(await list(`since=2100-01-01T00:00:00Z`), [])
   const first = (await admin.get('/audit?limit=2')).body
-  assert.deepEqual((await list(`limit=2&cursor=${first.next_cursor}`)).length, 1)
+  assert.deepEqual((await list(`limit=2&cursor=${first.next_cursor}`)).length, 2)
 })
 
 test('the export is the same rows as JSON lines, the oldest first; others see none of them', async () => {
@@ -67,13 +69,15 @@ test('the export is the same rows as JSON lines, the oldest first; others see no
   assert.deepEqual(
     (await lines(admin)).map(({ action, seq }) => [action, seq]),
     [
-      ['ticket.create', 1],
-      ['comment.create', 2],
-      ['ticket.accept', 3],
+      ['account.sign_in', 1],
+      ['account.sign_in', 2],
+      ['ticket.create', 3],
+      ['comment.create', 4],
+      ['ticket.accept', 5],
     ],
   )
   assert.ok((await lines(stranger)).every((entry) => entry.organization_id !== organization.id))
-  assert.equal((await lines(operator, `?organization_id=${organization.id}`)).length, 3)
+  assert.equal((await lines(operator, `?organization_id=${organization.id}`)).length, 5)
   assert.equal((await agent.get('/audit/export')).status, 403)
 })
 

@@ -216,3 +216,37 @@ test('a sign-in takes as long for an unknown account as for a known one', async 
   const ratio = median(unknown!) / median(known!)
   assert.ok(ratio > 0.25 && ratio < 4, `unknown accounts take ${ratio.toFixed(2)} times as long as known ones`)
 })
+
+test('sign-ins stand in the audit of their organisation with the address they came from: right, wrong, closed, and a token used twice', async () => {
+  const own = await createOrganization(database)
+  const admin = await clientOf(app, database, 'admin', own)
+  const user = await createUser(database, 'agent', own)
+  const remoteAddress = '203.0.113.77'
+  const login = (email: string, password: string) => app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email, password }, remoteAddress })
+  const stolen = (await login(user.email, PASSWORD)).json<{ refresh_token: string }>().refresh_token
+  for (let count = 0; count < 3; count += 1) await post('refresh', { refresh_token: stolen })
+  for (let count = 0; count < LIMITS.SIGN_IN_FAILURES_PER_PAIR + 2; count += 1) await login(user.email, 'a wrong password')
+  const items = (await admin.get(`/audit?entity_id=${user.id}&limit=200`)).body.items as {
+    action: string
+    actor_id: string | null
+    details: Record<string, unknown>
+  }[]
+  const of = (action: string) => items.filter((each) => each.action === action)
+  assert.deepEqual([of('account.sign_in')[0]!.actor_id, of('account.sign_in')[0]!.details], [user.id, { address: remoteAddress, second_factor: false }])
+  assert.equal(of('account.sign_in').length, 1)
+  assert.equal(of('account.refresh_reuse').length, 1)
+  assert.equal(of('account.sign_in_fail').length, LIMITS.SIGN_IN_FAILURES_PER_PAIR)
+  assert.deepEqual(of('account.sign_in_fail')[0]!.details, { address: remoteAddress, reason: 'password' })
+  assert.deepEqual(
+    of('account.lock_out').map(({ actor_id, details }) => [actor_id, details]),
+    [[null, { address: remoteAddress, closed: ['account from address'] }]],
+  )
+
+  // Of an account that there is not, the installation hears, and of what was typed nobody.
+  const nobody = 'my own password@example.com'
+  await login(nobody, 'also a secret')
+  const [row] = await database.owner(`select * from audit_log where organization_id is null and action = 'account.sign_in_fail' order by id desc limit 1`)
+  assert.deepEqual([row!['entity_id'], row!['details']], ['unknown', { address: remoteAddress, reason: 'password' }])
+  const all = JSON.stringify(await database.owner(`select details, entity_id from audit_log where action like 'account.%'`))
+  for (const secret of [stolen, PASSWORD, 'a wrong password', 'also a secret', nobody]) assert.ok(!all.includes(secret), secret)
+})

@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { findOrganization } from '#db/organizations.ts'
-import type { CommonQueryMethods } from '#db/pool.ts'
 import { hasAccountTables } from '#db/second-factors.ts'
-import { revokeFamilyOf, revokeTokensOfUser, spendRefreshToken } from '#db/sessions.ts'
+import { findUsedToken, revokeFamilyOf, revokeTokensOfUser, spendRefreshToken } from '#db/sessions.ts'
 import { accountsOf, findUser, ROLES } from '#db/users.ts'
 import type { AccountRow } from '#db/users.ts'
 import { guardAttempt } from '../login-guard.ts'
@@ -13,8 +12,10 @@ import { verifyAgainstNobody, verifyPassword } from '../passwords.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { identityOf } from '../scope.ts'
 import { checkFactor, factorMissing, factorWrong } from '../second-factor.ts'
+import type { FactorVerdict } from '../second-factor.ts'
 import type { RouteOptions } from '../services.ts'
 import { openSession, signedIn } from '../sessions.ts'
+import { noteSignIn } from '../sign-in-audit.ts'
 import { hashToken } from '../tokens.ts'
 
 /** Accounts of one address that a sign-in without an organisation tries. */
@@ -39,25 +40,40 @@ const me = z.object({
   organization: z.object({ id: z.string(), slug: z.string(), name: z.string() }).nullable(),
 })
 
-type SignInOutcome = { account: AccountRow } | { refused: Error }
+type SignInOutcome = { account: AccountRow; factor: FactorVerdict } | { refused: Error }
 
 export const authRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, tokens, bearers, factorSeal } }) => {
   const tags = ['auth']
 
   app.post('/auth/login', { schema: { summary: 'Sign in', tags, body: login, response: { 200: signedIn } } }, async (request) => {
     const { body, ip } = request
-    const outcome = await guardAttempt(database.system, { ip, email: body.email }, async (): Promise<Attempt<SignInOutcome>> => {
-      const account = await findAccount(database.system, body)
-      if (!account) return { verdict: 'wrong', value: { refused: refusal(401, 'Wrong e-mail address or password.') } }
+    const tried: AccountRow[] = []
+    const attempt = async (): Promise<Attempt<SignInOutcome>> => {
+      tried.push(...(await accountsOf(database.system, body.email, body.organization ?? null, ACCOUNTS_MAX)))
+      const account = await openedBy(tried, body.password)
+      if (!account) {
+        await noteSignIn(database.system, request, 'account.sign_in_fail', tried, { reason: 'password' })
+        return { verdict: 'wrong', value: { refused: refusal(401, 'Wrong e-mail address or password.') } }
+      }
       const factor = await database.system.transaction(async (tx) =>
         (await hasAccountTables(tx)) ? checkFactor(tx, factorSeal, account.id, body.otp) : 'none needed',
       )
       if (factor === 'missing') return { verdict: 'incomplete', value: { refused: factorMissing() } }
-      if (factor === 'wrong') return { verdict: 'wrong', value: { refused: factorWrong() } }
-      return { verdict: 'right', value: { account } }
-    })
+      if (factor === 'wrong') {
+        await noteSignIn(database.system, request, 'account.sign_in_fail', [account], { reason: 'second factor' })
+        return { verdict: 'wrong', value: { refused: factorWrong() } }
+      }
+      return { verdict: 'right', value: { account, factor } }
+    }
+    const outcome = await guardAttempt(database.system, { ip, email: body.email }, attempt, (closed) =>
+      noteSignIn(database.system, request, 'account.lock_out', tried, { closed }),
+    )
     if ('refused' in outcome) throw outcome.refused
-    return openSession(database.system, tokens, outcome.account, randomUUID())
+    const { account, factor } = outcome
+    return database.system.transaction(async (tx) => {
+      await noteSignIn(tx, request, 'account.sign_in', [account], { second_factor: factor === 'right' })
+      return openSession(tx, tokens, account, randomUUID())
+    })
   })
 
   app.post('/auth/refresh', { schema: { summary: 'Exchange a refresh token, once', tags, body: refresh, response: { 200: signedIn } } }, async (request) => {
@@ -67,7 +83,9 @@ export const authRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { ser
       const user = spent && (await findUser(tx, spent.user_id))
       if (spent && user?.is_active) return openSession(tx, tokens, user, spent.family_id)
       // A token that comes a second time was stolen, or its answer was: neither its holder nor its thief goes on.
-      await revokeFamilyOf(tx, hash)
+      const reused = await findUsedToken(tx, hash)
+      const ended = await revokeFamilyOf(tx, hash)
+      if (reused && ended > 0) await noteSignIn(tx, request, 'account.refresh_reuse', [reused])
       return null
     })
     if (answer) return answer
@@ -107,14 +125,13 @@ export const authRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { ser
 }
 
 /**
- * The account that the password opens; an unknown one takes as long as a known one, and several as long as one.
+ * Which of the accounts the password opens; none of them takes as long as one, and several as long as one.
  *
  * @throws a refusal with 422 where it opens several and no organisation is named
  */
-async function findAccount(db: CommonQueryMethods, given: z.infer<typeof login>): Promise<AccountRow | null> {
-  const accounts = await accountsOf(db, given.email, given.organization ?? null, ACCOUNTS_MAX)
-  if (accounts.length === 0) await verifyAgainstNobody(given.password)
-  const verdicts = await Promise.all(accounts.map((account) => verifyPassword(account.password_hash, given.password)))
+async function openedBy(accounts: readonly AccountRow[], password: string): Promise<AccountRow | null> {
+  if (accounts.length === 0) await verifyAgainstNobody(password)
+  const verdicts = await Promise.all(accounts.map((account) => verifyPassword(account.password_hash, password)))
   const opened = accounts.filter((_, index) => verdicts[index])
   if (opened.length > 1) {
     throw refusal(422, 'This address has accounts in several organisations: say which one.', {
