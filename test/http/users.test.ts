@@ -90,11 +90,11 @@ test('the audit is read by admins for their organisation and by operators for al
   const all = [...first.items, ...rest.items]
   assert.deepEqual(
     all.map(({ action }) => action),
-    ['organization.update', 'user.create', 'user.create', 'user.create'],
+    ['organization.update', 'user.create', 'user.create', 'user.create', 'account.sign_in'],
   )
   assert.ok(all.every(({ organization_id, actor_id }) => organization_id === own.id && actor_id === keeper.user.id))
   assert.equal((await keeper.get('/audit?action=organization.update')).body.items.length, 1)
   assert.deepEqual((await stranger.get(`/audit?organization_id=${own.id}`)).body.items, [])
-  assert.equal((await operator.get(`/audit?organization_id=${own.id}`)).body.items.length, 4)
+  assert.equal((await operator.get(`/audit?organization_id=${own.id}`)).body.items.length, 5)
   assert.equal((await agent.get('/audit')).status, 403)
 })
