@@ -53,8 +53,8 @@ const FOREIGN_SHARE = 0.1
 const NETWORK_SHARES = [0, 0.05, 0.1, 0.2, 0.3]
 /** The likeliest of these is taken for machines over ratios, too: moods like them alone, tickets of few queues half and half. */
 const RATIO_SHARES = [0, 0.5, 1]
-/** With more labels they cost more time than they are worth; with fewer, and many rows, it is the networks that do. */
-const MAX_RATIO_LABELS = 20
+/** With more labels they cost more time than they are worth; with more rows they win .0015 of accuracy and lose .01 of calibration. */
+const [MAX_RATIO_LABELS, MAX_RATIO_ROWS] = [20, 5_000]
 /** Networks begun from different seeds err differently; with many rows one says what three do. */
 const [FEW_ROWS, NETWORKS_OF_FEW] = [1_500, 3]
 
@@ -72,7 +72,7 @@ export function learnClassifier(examples: readonly Example[], { networks: wantsN
     labelOf,
     labels: labels.length,
     stems: vectorizer.vocabulary.stems,
-    networks: wantsNetworks && (labels.length > MAX_RATIO_LABELS || examples.length <= FEW_ROWS),
+    networks: wantsNetworks,
   }
   const heldOut = holdOut(set, examples)
   const fit = heldOut.length < MIN_HELD_OUT ? { ratioShare: 0, networkShare: 0, temperature: COLD_TEMPERATURE } : fitShares(heldOut)
@@ -124,7 +124,7 @@ function holdOut(set: Set, examples: readonly Example[]): HeldOutRow[] {
     const rows = selectedRows(set.rows, learned)
     const labelOf = Int32Array.from(learned, (row) => set.labelOf[row]!)
     const rest = { ...set, rows, labelOf }
-    const [linear, ratios] = [linearOf(rest, 0), set.labels <= MAX_RATIO_LABELS ? linearOf(rest, 1) : null]
+    const [linear, ratios] = [linearOf(rest, 0), set.labels <= MAX_RATIO_LABELS && examples.length <= MAX_RATIO_ROWS ? linearOf(rest, 1) : null]
     const networks = set.networks ? networksOf(rest, 1) : null
     return [...partOf.keys()]
       .filter((row) => partOf[row] === part)
