@@ -4,8 +4,8 @@ import type { QueueLimits } from '#db/job-limits.ts'
 import { COUNTED_MAX } from '#db/job-waits.ts'
 import type { JobWait } from '#db/job-waits.ts'
 
-/** Why a job is not done yet. What keeps it from being claimed comes first; `behind` alone means that only its turn is missing. */
-const REASONS = ['not_due', 'waiting_for_jobs', 'paused', 'no_worker', 'queue_limit', 'rate', 'key_limit', 'behind', 'in_hand'] as const
+/** Why a job is not done yet. What keeps it from being claimed comes first; `behind` and `fairness` alone mean that only its turn is missing. */
+const REASONS = ['not_due', 'waiting_for_jobs', 'paused', 'no_worker', 'queue_limit', 'rate', 'key_limit', 'behind', 'fairness', 'in_hand'] as const
 
 export const waitingSchema = z
   .object({
@@ -76,6 +76,8 @@ function keyReasons({ limit_key, limit_max, key_held }: JobWait): WaitingReason[
 function turnReasons({ due_at, blocked_by, before, sharing }: JobWait): WaitingReason[] {
   if (due_at || blocked_by > 0) return []
   const jobs = before === 0 ? 'it is the next of its lane' : `${before}${before >= COUNTED_MAX ? ' or more' : ''} jobs of its lane go before it`
-  const others = sharing === 0 ? '' : `; its queue is shared with ${sharing} other organisation${sharing === 1 ? '' : 's'} that have due jobs`
-  return [{ reason: 'behind', detail: `${jobs}${others}`, facts: { jobs: before, organizations: sharing } }]
+  const behind: WaitingReason = { reason: 'behind', detail: jobs, facts: { jobs: before, organizations: sharing } }
+  if (sharing === 0) return [behind]
+  const others = `${sharing} other organisation${sharing === 1 ? ' that has' : 's that have'} due jobs`
+  return [behind, { reason: 'fairness', detail: `its queue is shared evenly with ${others}`, facts: { organizations: sharing } }]
 }

@@ -70,6 +70,7 @@ test('a job behind others of its lane says how many, and with how many organisat
   await stranger.post('/jobs', PROBE)
   await enqueueProbes(database, 1)
   assert.deepEqual(await factsOf(id, 'behind'), { jobs: 5, organizations: Number(before) + 2 })
+  assert.deepEqual(await factsOf(id, 'fairness'), { organizations: Number(before) + 2 })
   await make({ priority: -7, count: 1_500 })
   const [last] = await database.owner('select max(id) as id from job_queue')
   const reason = (await reasonsOf(Number(last!['id']))).find((each) => each.reason === 'behind')
@@ -86,14 +87,14 @@ test('limits of the queue and of the key are told with what is held, and the rat
   const holders = await enqueueProbes(database, 2)
   for (const holder of holders) await database.owner('insert into job_slots (job_id, name) values ($1, $2)', [holder, tenant])
   await database.owner(`insert into job_slots (job_id, name) values ($1, 'queue default')`, [holders[0]])
-  assert.deepEqual(await namesOf(id), ['no_worker', 'queue_limit', 'rate', 'key_limit', 'behind'])
+  assert.deepEqual(await namesOf(id), ['no_worker', 'queue_limit', 'rate', 'key_limit', 'behind', 'fairness'])
   assert.deepEqual(await factsOf(id, 'queue_limit'), { held: 1, limit: 1 })
   assert.deepEqual(await factsOf(id, 'key_limit'), { held: 2, limit: 2 })
   const { seconds } = (await factsOf(id, 'rate'))!
   assert.ok(Number(seconds) > 95 && Number(seconds) <= 100, String(seconds))
   await database.owner('delete from job_slots')
   await database.owner(`update queues set concurrency = null, rate_limit = null, rate_period_seconds = null`)
-  assert.deepEqual(await namesOf(id), ['no_worker', 'behind'])
+  assert.deepEqual(await namesOf(id), ['no_worker', 'behind', 'fairness'])
 })
 
 test('a job in hand names its worker, one that failed waits for its back-off, one that has ended waits for nothing', async () => {
