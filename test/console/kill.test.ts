@@ -13,8 +13,10 @@ const PROCESS = fileURLToPath(new URL('../support/worker-process.ts', import.met
 const JOBS = 4
 
 const site = await openSite({ worker: false })
-if (site) testKill(site)
-else test('a killed worker in a browser', { skip: NO_BROWSER }, () => {})
+if (site) {
+  testDrain(site)
+  testKill(site)
+} else test('a killed worker in a browser', { skip: NO_BROWSER }, () => {})
 
 function testKill(site: Site): void {
   test('a worker that is killed is seen to die, and its jobs to come back and end', async () => {
@@ -54,8 +56,29 @@ function testKill(site: Site): void {
   })
 }
 
-async function startWorker(ownerUrl: string): Promise<{ process: ChildProcess; worker: number }> {
-  const child = fork(PROCESS, [ownerUrl], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+function testDrain(site: Site): void {
+  test('a worker that is asked to drain, with the keyboard alone, says so, finishes its job and is gone', async () => {
+    const { worker } = await startWorker(site.database.ownerUrl, { DRAIN_MS: '60000' })
+    const [job] = await enqueueProbes(site.database, 1, { sleep_ms: 5_000 })
+    const { page, faults } = await open(site, '/console/workers')
+    await signIn(page)
+    const card = page.locator(`article#worker-${worker}`)
+    await card.getByText(`job:${job}`).waitFor()
+    await card.getByRole('button', { name: /^Drain worker/ }).press('Enter')
+    await card.getByText('finishes or gives back its job').waitFor()
+    await page.keyboard.press('Enter')
+    await card.getByText(/^(asked to drain|draining)$/).waitFor()
+    await page.locator(`li#worker-${worker}`).getByText('stopped').waitFor()
+    const [row] = await site.database.owner('select status, attempt from job_queue where id = $1', [job])
+    assert.deepEqual(row, { status: 'done', attempt: 1 })
+    const asked = await site.database.owner(`select entity_id from audit_log where action = 'worker.drain'`)
+    assert.deepEqual(asked, [{ entity_id: String(worker) }])
+    assert.deepEqual(faults, [])
+  })
+}
+
+async function startWorker(ownerUrl: string, settings: Record<string, string> = {}): Promise<{ process: ChildProcess; worker: number }> {
+  const child = fork(PROCESS, [ownerUrl], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...settings } })
   after(() => child.kill('SIGKILL'))
   const [message] = (await once(child, 'message')) as [{ worker: number }]
   return { process: child, worker: message.worker }

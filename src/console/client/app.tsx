@@ -104,7 +104,7 @@ const PLACES: Record<string, Place> = {
   machines: { title: 'Machines', page: (asked) => <MachinesPage {...asked} /> },
   jobs: { title: 'Jobs', page: (asked) => <JobsPage {...asked} /> },
   queues: { title: 'Queues', page: (asked) => <QueuesPage {...asked} /> },
-  workers: { title: 'Workers', page: () => <WorkersPage /> },
+  workers: { title: 'Workers', page: (asked) => <WorkersPage {...asked} /> },
   health: { title: 'Health', page: (asked) => <HealthPage {...asked} /> },
   ai: { title: 'AI quality', page: (asked) => <AiPage {...asked} /> },
   account: { title: 'Your account', page: ({ me }) => <AccountPage me={me} /> },

@@ -79,7 +79,7 @@ export function Register({ organization: given }: { organization: string | null 
         />
         <Field
           label="Organisation"
-          hint="The short name of the company whose customer you are, as it stands in its letters: brewline"
+          hint="The short name of the company whose customer you are, as it stands in its letters"
           type="text"
           name="organization"
           autoComplete="off"

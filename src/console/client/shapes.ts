@@ -115,6 +115,7 @@ export interface Worker {
   status: string
   started_at: string
   heartbeat_at: string
+  drain_requested_at: string | null
   event_loop_lag_ms: number | null
   /** Null where it is not for the asker to see; empty before the first heartbeat and after the end. */
   actor_tree: Actor | Record<string, never> | null

@@ -1,17 +1,20 @@
-import { ApiError, workers } from './api.ts'
+import { useState } from 'preact/hooks'
+import { ApiError, send, workers } from './api.ts'
 import { ActorTree, ALIVE } from './actor-tree.tsx'
+import { mayDrainWorkers } from './authority.ts'
 import { Age, Blank, Chip, Fault, Loading } from './marks.tsx'
 import { usePolling } from './polling.ts'
 import { jobsAddress } from './route.ts'
 import type { Worker } from './shapes.ts'
+import { useAction } from './use-action.ts'
 
 const WORKERS_MS = 2_000
 /** A loop that is held up longer than this makes heartbeats and claims late. */
 const LAG_BAD_MS = 200
 
 /** Who works: each process with its actors as they live now, and those that ended within the hour. */
-export function WorkersPage() {
-  const { data, error } = usePolling('workers', WORKERS_MS, workers)
+export function WorkersPage({ role }: { role: string | undefined }) {
+  const { data, error, refresh } = usePolling('workers', WORKERS_MS, workers)
   const alive = data?.filter((worker) => ALIVE.has(worker.status)) ?? []
   const gone = data?.filter((worker) => !ALIVE.has(worker.status)) ?? []
   return (
@@ -29,7 +32,7 @@ export function WorkersPage() {
         </div>
         <div class="worker-cards">
           {alive.map((worker) => (
-            <WorkerCard key={worker.id} worker={worker} />
+            <WorkerCard key={worker.id} worker={worker} mayDrain={mayDrainWorkers(role)} changed={refresh} />
           ))}
         </div>
         {data && alive.length === 0 && <Blank title="No worker is alive">Jobs wait in the table until one starts: atum-desk work.</Blank>}
@@ -41,13 +44,22 @@ export function WorkersPage() {
   )
 }
 
-function WorkerCard({ worker }: { worker: Worker }) {
+interface CardProps {
+  worker: Worker
+  mayDrain: boolean
+  changed: () => void
+}
+
+function WorkerCard({ worker, mayDrain, changed }: CardProps) {
   return (
     <article class="card worker" id={`worker-${worker.id}`} aria-label={`Worker ${worker.name}`}>
       <div class="worker-head">
         <h2 class="worker-name mono">{worker.name}</h2>
         <Chip state={worker.status} />
+        {worker.drain_requested_at && worker.status === 'active' && <span class="chip tone-retried">asked to drain</span>}
+        {mayDrain && worker.status === 'active' && !worker.drain_requested_at && <DrainButton worker={worker} drained={changed} />}
       </div>
+      {worker.status === 'draining' && <p class="note">It claims no more, finishes what it holds within its drain time, gives the rest back, and ends.</p>}
       <dl class="figures">
         <div class="figure">
           <dt>Id</dt>
@@ -92,6 +104,40 @@ function WorkerCard({ worker }: { worker: Worker }) {
       </dl>
       <ActorTree tree={worker.actor_tree} />
     </article>
+  )
+}
+
+/** Asks first: a drained worker is not started again by itself everywhere. */
+function DrainButton({ worker, drained }: { worker: Worker; drained: () => void }) {
+  const { busy, error, run } = useAction()
+  const [sure, setSure] = useState(false)
+  const drain = () =>
+    run(async () => {
+      await send('POST', `/workers/${worker.id}/drain`)
+      drained()
+    })
+  if (!sure) {
+    return (
+      <button class="button button-small" aria-label={`Drain worker ${worker.name}`} onClick={() => setSure(true)}>
+        Drain
+      </button>
+    )
+  }
+  return (
+    <span class="drain note">
+      <span>It claims no more, finishes or gives back {worker.running_jobs === 1 ? 'its job' : `its ${worker.running_jobs} jobs`}, and ends.</span>
+      <button class="button button-small button-bad" disabled={busy} onClick={drain} ref={(element) => element?.focus()}>
+        Yes, drain it
+      </button>
+      <button class="button button-small" disabled={busy} onClick={() => setSure(false)}>
+        Leave it
+      </button>
+      {error && (
+        <span class="bad" role="alert">
+          {error.message}
+        </span>
+      )}
+    </span>
   )
 }
 
