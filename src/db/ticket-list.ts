@@ -13,7 +13,14 @@ const TAGGED_MAX = 2_000
 /** A ticket without a due time comes after all that have one. */
 const NEVER = Number.MAX_SAFE_INTEGER
 
-const COLUMNS = ['number', 'created_at', 'updated_at', 'priority', 'sla_due_at'] as const
+/** Beyond every instant in microseconds, and two of it are a whole number still. */
+const AT_RISK_BEFORE = 2 ** 52
+
+/** In which order open tickets are taken up: at risk of missing the target, with a target, the rest by priority. Read of the open ones, it costs no more than they are. */
+const URGENCY = sql.fragment`(case when ticket.sla_due_at is null then case ticket.priority when 'urgent' then 2 when 'high' then 3 when 'medium' then 4 else 5 end
+                                   when ticket.sla_risk_score >= 0.5 then 0 else 1 end)`
+
+const COLUMNS = ['number', 'created_at', 'updated_at', 'priority', 'sla_due_at', 'urgency'] as const
 export const TICKET_SORTS = [...COLUMNS, ...COLUMNS.map((column) => `-${column}` as const)] as const
 export type TicketSort = (typeof TICKET_SORTS)[number]
 
@@ -31,6 +38,16 @@ const BY = {
     column: sql.fragment`coalesce(ticket.sla_due_at, 'infinity')`,
     key: sql.fragment`coalesce((extract(epoch from ticket.sla_due_at) * 1000000)::int8, ${NEVER}::int8)`,
     value: (key: number) => (key === NEVER ? sql.fragment`timestamptz 'infinity'` : atMicrosecond(key)),
+  },
+  // Two numbers in one: below zero the rank of what is not due at all, above it the instant of what is, the second rank beyond the first.
+  urgency: {
+    column: sql.fragment`${URGENCY}, coalesce(ticket.sla_due_at, 'infinity')`,
+    key: sql.fragment`case when ticket.sla_due_at is null then -${URGENCY}
+                           else ${URGENCY} * ${AT_RISK_BEFORE}::int8 + (extract(epoch from ticket.sla_due_at) * 1000000)::int8 end`,
+    value: (key: number) =>
+      key < 0
+        ? sql.fragment`${-key}::int4, timestamptz 'infinity'`
+        : sql.fragment`${Math.floor(key / AT_RISK_BEFORE)}::int4, ${atMicrosecond(key % AT_RISK_BEFORE)}`,
   },
 }
 
@@ -63,9 +80,13 @@ export async function listTickets(
   const { column, key, value } = BY[sort.replace('-', '') as keyof typeof BY]
   const beyond = isDown ? sql.fragment`<` : sql.fragment`>`
   const direction = isDown ? sql.fragment`desc` : sql.fragment`asc`
+  const sorted =
+    column === BY.urgency.column
+      ? sql.fragment`${URGENCY} ${direction}, coalesce(ticket.sla_due_at, 'infinity') ${direction}`
+      : sql.fragment`${column} ${direction}`
   const after = page.after ? sql.fragment`(${column}, ticket.number) ${beyond} (${value(page.after.key)}, ${page.after.number}::int8)` : sql.fragment`true`
   const tagged = condition === null ? null : await taggedNumbers(db, tagsOf(condition))
-  const order = sql.fragment`order by ${column} ${direction}, ticket.number ${direction}`
+  const order = sql.fragment`order by ${sorted}, ticket.number ${direction}`
   const asked = sql.fragment`
     tickets ticket
      where organization_id = bound_organization() and ${visibleTo(viewer)} and ${after}

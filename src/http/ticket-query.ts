@@ -58,7 +58,10 @@ export const ticketQuery = z.strictObject({
     .pipe(conditionSchema)
     .optional(),
   view: z.guid().describe('A saved view: its condition, and its order where none is asked for').optional(),
-  sort: z.enum(TICKET_SORTS).describe('With - the greatest first').optional(),
+  sort: z
+    .enum(TICKET_SORTS)
+    .describe('With - the greatest first. By urgency: what may miss its target, then what has one, each by due time, then the rest by priority')
+    .optional(),
   limit: limitQuery,
   cursor: cursorOf(z.tuple([z.enum(TICKET_SORTS), z.int(), z.int()])),
 })

@@ -9,12 +9,14 @@ import { workerMachine } from './worker.ts'
 
 export const ticketChart = chartOf(ticketMachine, 'CREATE')
 
+export const suggestionChart = chartOf(suggestionMachine, 'OFFER')
+
 /** Every machine of the project as data. */
 export const charts: readonly Chart[] = [
   jobChart,
   ticketChart,
   chartOf(slaClockMachine),
-  chartOf(suggestionMachine, 'OFFER'),
+  suggestionChart,
   chartOf(queueSupervisorMachine),
   chartOf(workerMachine),
 ]

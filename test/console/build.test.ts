@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { gzipSync } from 'node:zlib'
+import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib'
 import { buildConsole } from '#console/build.ts'
 
 const GZIP_BYTES_MAX = 200_000
@@ -14,7 +14,8 @@ const directory = await mkdtemp(join(tmpdir(), 'atum-desk-console-'))
 after(() => rm(directory, { recursive: true, force: true }))
 await buildConsole(directory)
 
-const assets = await readdir(join(directory, 'assets'))
+const files = await readdir(join(directory, 'assets'))
+const assets = files.filter((name) => !/\.(br|gz)$/.test(name))
 const contents = await Promise.all(assets.map((name) => readFile(join(directory, 'assets', name))))
 const page = await readFile(join(directory, 'index.html'), 'utf8')
 
@@ -34,6 +35,15 @@ test(`the whole console is below ${GZIP_BYTES_MAX / 1_000} kB on the wire`, () =
   assert.ok(bytes < GZIP_BYTES_MAX, `${bytes} bytes`)
 })
 
+test('each script and style sheet lies there compressed, twice', async () => {
+  for (const name of assets.filter((each) => /\.(js|css)$/.test(each))) {
+    const path = join(directory, 'assets', name)
+    const content = await readFile(path)
+    assert.deepEqual(brotliDecompressSync(await readFile(`${path}.br`)), content)
+    assert.deepEqual(gunzipSync(await readFile(`${path}.gz`)), content)
+  }
+})
+
 test('nothing in the console refers to another host', () => {
   for (const text of [page, ...contents.map(String)]) {
     const places = [...text.matchAll(/\bhttps?:\/\/[\w.:-]+|["'(=]\/\/[\w-]+\.[\w.:-]+/gi)].map(([address]) => address)
@@ -46,5 +56,5 @@ test('nothing in the console refers to another host', () => {
 
 test('a second build gives the same files', async () => {
   await buildConsole(directory)
-  assert.deepEqual(await readdir(join(directory, 'assets')), assets)
+  assert.deepEqual(await readdir(join(directory, 'assets')), files)
 })

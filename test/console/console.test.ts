@@ -1,13 +1,32 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Request } from 'playwright-core'
 import { NO_BROWSER, open, openSite, OPERATOR, signIn } from '../support/browser.ts'
 import type { Site } from '../support/browser.ts'
+import { until } from '../support/database.ts'
 
 const site = await openSite()
 if (site) testConsole(site)
 else test('the console in a browser', { skip: NO_BROWSER }, () => {})
 
+const FIRST_LOAD_BYTES_MAX = 200_000
+
 function testConsole(site: Site): void {
+  test('the first load is below 200 kB on the wire, compressed', async () => {
+    const context = await site.browser.newContext()
+    const page = await context.newPage()
+    const loaded: Request[] = []
+    page.on('requestfinished', (request) => loaded.push(request))
+    await page.goto(`${site.address}/console/`)
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    await until(() => loaded.some((request) => request.url().endsWith('.css')) && loaded.some((request) => request.url().endsWith('.js')), 'all is loaded')
+    const sizes = await Promise.all(loaded.map((request) => request.sizes()))
+    const bytes = sizes.reduce((sum, { responseHeadersSize, responseBodySize }) => sum + responseHeadersSize + responseBodySize, 0)
+    assert.ok(bytes > 10_000 && bytes < FIRST_LOAD_BYTES_MAX, `${bytes} bytes`)
+    const script = await loaded.find((request) => request.url().endsWith('.js'))!.response()
+    assert.match((await script!.allHeaders())['content-encoding'] ?? 'none', /^(br|gzip)$/)
+  })
+
   test('a wrong password is told plainly, and the right one leads to the address that was asked for', async () => {
     const { page } = await open(site, '/console/?status=failed')
     await page.getByLabel('E-mail').fill(OPERATOR.email)

@@ -175,6 +175,19 @@ async function testDesk(site: Site): Promise<void> {
     await page.locator('.said-customer', { hasText: 'It drips again.' }).waitFor()
   })
 
+  test('beyond its first page the list goes on, the most urgent first', async () => {
+    await site.database.owner(
+      `insert into tickets (organization_id, number, subject, description, requester_id)
+       select organization_id, 1000 + n, 'Many of them ' || n, 'd', requester_id from tickets, generate_series(1, 120) n where id = $1`,
+      [second.ticket_id],
+    )
+    const { page } = await open(site, '/desk/?q=Many+of+them')
+    await signIn(page, agent)
+    await page.getByRole('button', { name: 'Show 100 more' }).click()
+    await until(async () => (await page.locator('.ticket').count()) === 120, 'all of them are shown')
+    await site.database.owner(`delete from tickets where number > 1000`)
+  })
+
   const pages: [string, string][] = [
     ['/desk/', 'No clock runs'],
     [address(second.ticket_id), 'What was said'],

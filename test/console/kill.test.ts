@@ -44,7 +44,8 @@ function testKill(site: Site): void {
     await page.getByRole('link', { name: new RegExp(`LOSE.*: running to retried, ${JOBS} times$`) }).waitFor()
     await page.goto(`${site.address}/console/health`)
     await page.locator('.tile', { hasText: 'Log violations' }).getByText('0', { exact: true }).waitFor()
-    const done = async () => Number((await site.database.owner(`select count(*) as count from job_queue where status = 'done'`))[0]!['count'])
+    const done = async () =>
+      Number((await site.database.owner(`select count(*) as count from job_queue where status = 'done' and id = any($1)`, [ids]))[0]!['count'])
     await until(async () => (await done()) === JOBS, 'all of them end')
     const effects = await site.database.owner('select job_id from probe_effects order by job_id')
     assert.deepEqual(

@@ -64,6 +64,18 @@ test('an organisation sees the flow of its own jobs and tickets, and nobody else
       ['new', 'accepted', 1],
     ],
   )
+  await database.owner(
+    `insert into ai_predictions (organization_id, ticket_id, field, value, confidence, mode, threshold, state, model, version, inputs_hash, created_at, decided_at)
+     values ($1, $2, 'category', '"x"', 0.9, 'suggest', 0.4, 'accepted', 'm', '1', '\\x00', now() - interval '20 s', now() - interval '10 s'),
+            ($1, $2, 'priority', '"low"', 0.9, 'suggest', 0.4, 'offered', 'm', '1', '\\x00', now(), null),
+            ($1, $2, 'tags', '[]', 0.1, 'suggest', 0.4, null, 'm', '1', '\\x00', now(), null)`,
+    [organization.id, ticket.id],
+  )
+  const suggested = (await admin.get('/machines/suggestion/flow?window=600')).body
+  const edge = (event: string) => suggested.edges.find((each: Edge) => each.event === event) as Edge
+  assert.deepEqual([edge('OFFER').count, edge('ACCEPT').count, edge('REJECT').count, edge('REJECT').p95_ms], [2, 1, 0, null])
+  assert.ok(Math.abs(edge('ACCEPT').p95_ms! - 10_000) < 500)
+  assert.equal((await operator.get('/machines/suggestion/flow')).status, 404)
   assert.equal((await admin.get('/machines/worker/flow')).status, 404)
   assert.equal((await operator.get('/machines/ticket/flow')).status, 404)
   assert.equal((await agent.get('/machines/job/flow')).status, 403)

@@ -134,3 +134,42 @@ test('a bulk change takes what a condition finds', async () => {
   assert.equal((await agent.post('/tickets/bulk', { ...wish, ids: [one.id] })).status, 400)
   assert.equal((await agent.post('/tickets/bulk', { changes: { priority: 'medium' } })).status, 400)
 })
+
+test('by urgency comes what may miss its target, then what has one, each by due time, then the rest by priority; page by page', async () => {
+  const home = await createOrganization(database)
+  const somebody = await clientOf(app, database, 'agent', home)
+  /** Due in so many hours, at a risk, of a priority; in the order in which they are to come. */
+  const wishes: [number | null, number | null, string][] = [
+    [-1, 1, 'low'],
+    [9, 0.5, 'low'],
+    [1, 0.49, 'low'],
+    [2, null, 'medium'],
+    [2, 0, 'urgent'],
+    [null, null, 'urgent'],
+    [null, null, 'high'],
+    [null, null, 'low'],
+    [null, null, 'low'],
+  ]
+  const expected: number[] = []
+  for (const [hours, risk, priority] of wishes) {
+    const ticket = await file(somebody, { subject: 'Urgent', priority })
+    expected.push(ticket.number)
+    await database.owner(
+      `update tickets set status = 'accepted', sla_due_at = date_trunc('hour', now()) + make_interval(hours => $2::int), sla_risk_score = $3 where id = $1`,
+      [ticket.id, hours, risk],
+    )
+  }
+  for (const [sort, order] of [
+    ['urgency', expected],
+    ['-urgency', expected.toReversed()],
+  ] as const) {
+    const seen: number[] = []
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const { status, body } = await somebody.get(`/tickets?sort=${sort}&status=accepted&limit=2${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`)
+      assert.equal(status, 200, JSON.stringify(body))
+      seen.push(...body.items.map((item: { number: number }) => item.number))
+      cursor = body.next_cursor
+    }
+    assert.deepEqual(seen, order, sort)
+  }
+})

@@ -32,6 +32,7 @@ export function AiPage({ query, role }: { query: URLSearchParams; role: string |
     )
   }
   const drift = data.weekly.toReversed()
+  const scored = data.fields.filter(({ calibration }) => calibration.length > 0)
   return (
     <div class="page">
       <section class="card" aria-labelledby="ai-title">
@@ -57,19 +58,23 @@ export function AiPage({ query, role }: { query: URLSearchParams; role: string |
           <Blank title="Nothing was suggested in this time">Each new ticket is triaged: the figures come with the tickets.</Blank>
         )}
       </section>
-      {data.fields.some(({ calibration }) => calibration.length > 0) && (
+      {data.fields.length > 0 && (
         <section class="card" aria-labelledby="calibration-title">
           <div class="card-head">
             <h2 id="calibration-title">How sure, and how right</h2>
             <span class="faint">on the grey line a suggestion that is 70 % sure is right in 70 of 100 cases; bars are how many were so sure</span>
           </div>
-          <div class="charts">
-            {data.fields
-              .filter(({ calibration }) => calibration.length > 0)
-              .map((field) => (
+          {scored.length === 0 ? (
+            <Blank title="Of none is known yet whether it was right">
+              A ticket that is closed tells it: what it has then is compared with what was suggested.
+            </Blank>
+          ) : (
+            <div class="charts">
+              {scored.map((field) => (
                 <Calibration key={field.field} field={field} />
               ))}
-          </div>
+            </div>
+          )}
         </section>
       )}
       <section class="card" aria-labelledby="drift-title">
@@ -152,8 +157,14 @@ function Calibration({ field: { field, calibration, scored } }: { field: FieldQu
         tell={percent}
         x={x}
         series={[
-          { label: 'how many', values: bins.map((bin) => (bin ? bin.count / most : null)), tone: 'ended', bars: true },
-          { label: 'as right as sure', values: x, tone: 'ended' },
+          {
+            label: 'how many',
+            values: bins.map((bin) => (bin ? bin.count / most : null)),
+            tone: 'ended',
+            bars: true,
+            told: (share) => String(Math.round(share * most)),
+          },
+          { label: 'as right as sure', values: x, tone: 'ended', dashed: true },
           { label: 'right', values: bins.map((bin) => bin?.accuracy ?? null), tone: 'running', dots: true },
         ]}
       />

@@ -16,7 +16,16 @@ const MACHINES_MS = 1_000
 const FLOW_MS = 3_000
 const JOB_MACHINE = 'job'
 /** The machines whose every move is a row that can be counted. */
-const LOGGED = new Set([JOB_MACHINE, 'ticket'])
+const LOGGED = new Set([JOB_MACHINE, 'ticket', 'suggestion'])
+/** Why the moves of the others cannot be counted, and where else one looks. */
+const UNLOGGED: Record<string, string> = {
+  sla_clock:
+    'A clock is computed from the moves of its ticket and its calendar. Pauses and resumptions are no rows of their own, so nothing counts these arrows; breaches are on the page of the SLA.',
+  queue_supervisor:
+    'A supervisor moves many times a second and writes none of it down, so nothing counts these arrows; how each stands now is in the actor trees on the page of the workers.',
+  worker:
+    'The row of a worker has its present state alone, so nothing counts these arrows; who ended lately is on the page of the workers, restarts of actors are in atum_actor_restarts_total.',
+}
 
 /** Each machine as it is defined, with what moves through it now and what moved through it lately. */
 export function MachinesPage({ query, role }: { query: URLSearchParams; role: string | undefined }) {
@@ -30,7 +39,7 @@ export function MachinesPage({ query, role }: { query: URLSearchParams; role: st
           <h1 id="machine-title">{shown ? `${spoken(shown.name)} machine` : 'Machines'}</h1>
           {data && shown && <MachineTabs machines={data} shown={shown.name} query={query} />}
           <span class="card-space" />
-          <WindowPicker query={query} />
+          {shown && isLogged(shown.name, role) && <WindowPicker query={query} />}
           {shown?.name === JOB_MACHINE && <ProbeButton role={role} />}
         </div>
         {shown && <LiveMachine key={shown.name} machine={shown} query={query} role={role} />}
@@ -63,10 +72,9 @@ export function MachineTabs({ machines, shown, query }: { machines: Machine[]; s
 
 function LiveMachine({ machine, query, role }: { machine: Machine; query: URLSearchParams; role: string | undefined }) {
   const seconds = windowOf(query)
-  // An operator sees no tickets.
-  const isLogged = LOGGED.has(machine.name) && (machine.name === JOB_MACHINE || role !== 'operator')
-  const { data: flow, error } = usePolling(`flow ${machine.name} ${seconds} ${isLogged}`, FLOW_MS, async (signal) =>
-    isLogged ? read<Flow>(`/machines/${machine.name}/flow?window=${seconds}`, signal) : null,
+  const logged = isLogged(machine.name, role)
+  const { data: flow, error } = usePolling(`flow ${machine.name} ${seconds} ${logged}`, FLOW_MS, async (signal) =>
+    logged ? read<Flow>(`/machines/${machine.name}/flow?window=${seconds}`, signal) : null,
   )
   const drawn = useMemo(() => (flow ? chartFlow(flow) : undefined), [flow])
   const [state, edge] = [query.get('state'), query.get('edge')]
@@ -90,11 +98,14 @@ function LiveMachine({ machine, query, role }: { machine: Machine; query: URLSea
             never; p95 is how long 95 of 100 stood there at most{flow.sampled_every > 1 && `, told from one job in ${flow.sampled_every}`}.
           </>
         )}
-        {flow === null && (machine.counts ? 'Where things stand now. The moves of this machine are no rows of a log that could be counted.' : NOT_COUNTED)}
+        {flow === null && (UNLOGGED[machine.name] ?? NOT_COUNTED)}
         {error && !flow && `What moved lately cannot be told: ${error.message}`}
       </p>
     </>
   )
 }
 
-const NOT_COUNTED = 'The machine as it is defined. What stands in its states is not counted, or is not for this account to see.'
+/** An operator sees no tickets, nor what was suggested for them. */
+const isLogged = (machine: string, role: string | undefined): boolean => LOGGED.has(machine) && (machine === JOB_MACHINE || role !== 'operator')
+
+const NOT_COUNTED = 'The machine as it is defined. What moves through it belongs to an organisation: an operator sees none of it.'

@@ -13,6 +13,10 @@ export interface PlotSeries {
   dots?: boolean
   /** Bars instead of a line. */
   bars?: boolean
+  /** A line that is there to be compared with. */
+  dashed?: boolean
+  /** How its values are told, where they are told otherwise than the rest. */
+  told?: (value: number) => string
 }
 
 interface PlotProps {
@@ -77,25 +81,29 @@ function optionsOf(element: HTMLElement, { series, height, plain, spark, tell, r
     height,
     cursor: { show: !spark, drag: { x: false, y: false } },
     legend: { show: !spark },
-    padding: spark ? [2, 0, 2, 0] : [8, 12, 0, 0],
+    padding: spark ? [2, 0, 2, 0] : [8, plain ? 22 : 12, 0, 0],
     scales: {
       x: { time: !plain, ...(range ? { range } : {}) },
       y: { range: range ?? ((_plot, _least, most) => [0, Math.max(most || 0, Number.EPSILON) * 1.08]) },
     },
     axes: spark
       ? [{ show: false }, { show: false }]
-      : [axis, { ...axis, size: 56, values: (_plot, splits) => splits.map((value) => (value === null ? '' : tell(value))) }],
+      : [
+          plain ? { ...axis, values: (_plot, splits) => splits.map((value) => (value === null ? '' : tell(value))) } : axis,
+          { ...axis, size: 56, values: (_plot, splits) => splits.map((value) => (value === null ? '' : tell(value))) },
+        ],
     series: [
-      {},
-      ...series.map(({ label, tone, filled, dots, bars }): uPlot.Series => ({
+      plain ? { label: 'at', value: (_plot, value) => (value === null ? '-' : tell(value)) } : {},
+      ...series.map(({ label, tone, filled, dots, bars, dashed, told = tell }): uPlot.Series => ({
         label,
         stroke: colour(tone),
-        width: dots ? 0 : 1.5,
-        ...(filled || bars ? { fill: `color-mix(in srgb, ${colour(tone)} 22%, transparent)` } : {}),
+        width: dots || bars ? 0 : 1.5,
+        ...(dashed ? { dash: [4, 4] } : {}),
+        ...(filled || bars ? { fill: `color-mix(in srgb, ${colour(tone)} ${bars ? (spark ? 85 : 45) : 22}%, transparent)` } : {}),
         ...(bars ? { paths: uPlot.paths.bars!({ size: [0.9] }) } : {}),
         points: { show: dots ?? false, size: 7, fill: colour(tone) },
         spanGaps: false,
-        value: (_plot, value) => (value === null ? '-' : tell(value)),
+        value: (_plot, value) => (value === null ? '-' : told(value)),
       })),
     ],
   }

@@ -57,4 +57,4 @@ export function settledStates({ states, edges }: Pick<Chart, 'states' | 'edges'>
 }
 
 /** A name from the machine as a person reads it: `waiting_customer` becomes "waiting customer". */
-export const spoken = (name: string): string => name.replaceAll('_', ' ')
+export const spoken = (name: string): string => name.replaceAll('_', ' ').replace(/^sla\b/, 'SLA')

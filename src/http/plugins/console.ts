@@ -17,6 +17,7 @@ export async function serveConsole(app: FastifyInstance, directory: string): Pro
     root: directory,
     serve: false,
     index: false,
+    preCompressed: true,
     setHeaders: (response, path) => {
       response.header('cache-control', HASHED.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache')
     },

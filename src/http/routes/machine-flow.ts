@@ -2,8 +2,9 @@ import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { countDeadLetters, countMoves, dwellTimes, listMovers, minePaths } from '#db/machine-flow.ts'
 import type { Dwell, MoveCount } from '#db/machine-flow.ts'
+import { countNewSuggestions, countSuggestionMoves } from '#db/suggestion-flow.ts'
 import { countNewTickets, countTicketMoves } from '#db/ticket-flow.ts'
-import { charts, ticketChart } from '#machines/charts.ts'
+import { charts, suggestionChart, ticketChart } from '#machines/charts.ts'
 import { JOB_EVENTS, JOB_STATES } from '#machines/job.ts'
 import { keptForMs, readWindow, sampleOf, windowQuery, windowShape } from '../log-window.ts'
 import { notFound } from '../refusal.ts'
@@ -113,6 +114,19 @@ export const machineFlowRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app
     return flowOf('ticket', window_seconds, 1, [births, ...moves], dwells)
   }
 
+  async function suggestionFlow(identity: Identity, wanted: number): Promise<Flow> {
+    const { window_seconds, value } = await readWindow(database, identity, wanted, async (tx, seconds) => ({
+      rows: await countSuggestionMoves(tx, seconds),
+      offered: await countNewSuggestions(tx, seconds),
+    }))
+    const { initial } = suggestionChart
+    const eventOf = (from: string | null, to: string) => suggestionChart.edges.find((edge) => edge.from === from && edge.to === to)?.event ?? '?'
+    const rows = value.rows.map((row) => ({ ...row, from_state: initial, event: row.to_state && eventOf(initial, row.to_state) }))
+    const moves = rows.flatMap(({ event, from_state, to_state, count }) => (event && to_state ? [{ event, from_state, to_state, count }] : []))
+    const births = { event: eventOf(null, initial), from_state: null, to_state: initial, count: value.offered }
+    return flowOf('suggestion', window_seconds, 1, [births, ...moves], rows)
+  }
+
   app.get(
     '/machines/:name/flow',
     {
@@ -131,6 +145,9 @@ export const machineFlowRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app
       if (name === 'job') return shared(identity, 'flow of jobs', window, () => jobFlow(identity, window))
       // Tickets are the organisations' own: an operator sees none.
       if (name === 'ticket' && identity.organization_id !== null) return shared(identity, 'flow of tickets', window, () => ticketFlow(identity, window))
+      if (name === 'suggestion' && identity.organization_id !== null) {
+        return shared(identity, 'flow of suggestions', window, () => suggestionFlow(identity, window))
+      }
       throw notFound('log of this machine')
     },
   )

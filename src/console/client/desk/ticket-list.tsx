@@ -18,8 +18,8 @@ import { byUrgency, URGENCIES, urgencyOf } from './urgency.ts'
 
 const LIST_MS = 10_000
 const VIEWS_MS = 60_000
-/** As many as one answer holds: those that are due first. */
-const SHOWN_MAX = 200
+const PAGE = 100
+const PAGES_MAX = 20
 const TYPING_MS = 350
 const OPEN = 'new,accepted,assigned,in_progress,waiting_customer'
 const WHOSE = [
@@ -31,11 +31,14 @@ const WHOSE = [
 /** What waits for an answer, the most urgent first. */
 export function TicketList({ query, me }: { query: URLSearchParams; me: Me }) {
   const asked = queryOf(query)
-  const { data, error, refresh } = usePolling(`tickets ${asked}`, LIST_MS, (signal) => read<Page<Ticket>>(`/tickets?${asked}`, signal))
+  const [wanted, setWanted] = useState({ of: '', pages: 1 })
+  const pages = wanted.of === asked.toString() ? wanted.pages : 1
+  const { data, error, refresh } = usePolling(`tickets ${asked}`, LIST_MS, (signal) => readPages(asked, pages, signal))
+  useEffect(refresh, [pages])
   useTicketEvents(refresh)
   const directory = useDirectory()
   const now = useNow(serverNow)
-  const sorted = data ? byUrgency(data.items, now) : []
+  const sorted = !data ? [] : asked.get('sort') === 'urgency' ? byUrgency(data.items, now) : data.items
   const { items, newer, letGo, holders } = useHeld(sorted, ({ id }) => id, asked.toString())
   useEffect(() => {
     document.title = 'Tickets · ATUM DESK'
@@ -60,7 +63,7 @@ export function TicketList({ query, me }: { query: URLSearchParams; me: Me }) {
           {data && (
             <span class="faint number">
               {data.items.length}
-              {data.next_cursor ? ' that are due first' : ''}
+              {data.next_cursor ? ' most urgent' : ''}
             </span>
           )}
           {error && data && <span class="stale">not renewed: {error.message}</span>}
@@ -80,6 +83,14 @@ export function TicketList({ query, me }: { query: URLSearchParams; me: Me }) {
             <Groups tickets={items} now={now} directory={directory} me={me} />
           </div>
         )}
+        {data?.next_cursor && pages < PAGES_MAX && (
+          <p class="pager">
+            <button class="button" onClick={() => setWanted({ of: asked.toString(), pages: pages + 1 })}>
+              Show {PAGE} more
+            </button>
+          </p>
+        )}
+        {data?.next_cursor && pages === PAGES_MAX && <p class="pager-note">There are more: filters or the search find them.</p>}
         {data && items.length === 0 && <Blank title="Nothing waits here">New tickets appear by themselves.</Blank>}
         {!data && (error ? <Fault error={error} doing="read the tickets" /> : <Loading rows={10} what="the tickets" />)}
       </section>
@@ -87,12 +98,25 @@ export function TicketList({ query, me }: { query: URLSearchParams; me: Me }) {
   )
 }
 
+/** The list from its beginning as far as it is looked at: what moves up while somebody reads comes to stand in its place. */
+async function readPages(asked: URLSearchParams, pages: number, signal: AbortSignal): Promise<Page<Ticket>> {
+  const items: Ticket[] = []
+  let cursor: string | null | undefined
+  for (let page = 0; page < pages && cursor !== null; page += 1) {
+    const answer: Page<Ticket> = await read(`/tickets?${asked}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`, signal)
+    items.push(...answer.items)
+    cursor = answer.next_cursor ?? null
+  }
+  return { items: [...new Map(items.map((ticket) => [ticket.id, ticket])).values()], next_cursor: cursor ?? null }
+}
+
 function queryOf(query: URLSearchParams): URLSearchParams {
   const view = query.get('view')
   const [who, status, q, priority] = ['who', 'status', 'q', 'priority'].map((name) => query.get(name))
   return new URLSearchParams({
-    limit: String(SHOWN_MAX),
-    sort: 'sla_due_at',
+    limit: String(PAGE),
+    // What is settled has no urgency: the last one that was touched comes first.
+    sort: status && !OPEN.split(',').includes(status) ? '-updated_at' : 'urgency',
     ...(view ? { view } : {}),
     ...(status ? { status } : view ? {} : { status: OPEN }),
     ...(who ? { assigned_to: who } : {}),
