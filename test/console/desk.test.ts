@@ -187,35 +187,4 @@ async function testDesk(site: Site): Promise<void> {
     await until(async () => (await page.locator('.ticket').count()) === 120, 'all of them are shown')
     await site.database.owner(`delete from tickets where number > 1000`)
   })
-
-  const pages: [string, string][] = [
-    ['/desk/', 'No clock runs'],
-    [address(second.ticket_id), 'What was said'],
-    ['/desk/nowhere', 'There is nothing at this address'],
-    ['/console/sla', 'Noticed late by'],
-    ['/console/ai', 'Week by week'],
-  ]
-  for (const colorScheme of ['light', 'dark'] as const) {
-    test(`axe finds no serious fault at the desk, ${colorScheme}`, async () => {
-      const { page } = await open(site, '/desk/', { colorScheme, reducedMotion: 'reduce' })
-      await signIn(page, agent)
-      const found: string[] = []
-      for (const [path, text] of pages) {
-        await page.goto(site.address + path)
-        await page.getByText(text).or(page.getByLabel(text)).first().waitFor()
-        found.push(...(await violationsOf(page)).map((violation) => `${path} ${violation}`))
-      }
-      assert.deepEqual(found, [])
-    })
-  }
-
-  test('the desk is no wider than a screen of 320 pixels', async () => {
-    const { page } = await open(site, '/desk/', { viewport: { width: 320, height: 640 } })
-    await signIn(page, agent)
-    for (const [path, text] of pages) {
-      await page.goto(site.address + path)
-      await page.getByText(text).or(page.getByLabel(text)).first().waitFor()
-      assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320, path)
-    }
-  })
 }

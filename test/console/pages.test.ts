@@ -45,14 +45,30 @@ async function testPages(site: Site): Promise<void> {
     })
   }
 
-  test('no page of the console is wider than a screen of 320 pixels', async () => {
-    const { page } = await open(site, '/console/', { viewport: { width: 320, height: 640 } })
+  test('every page of the console is reached by keys, and the palette finds the commands', async () => {
+    const { page, faults } = await open(site, '/console/')
     await signIn(page)
-    for (const [path, text] of pages) {
-      await page.goto(site.address + path)
-      await page.getByText(text).first().waitFor()
-      assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320, path)
-    }
+    await page.getByText('Newest jobs').waitFor()
+    await page.keyboard.press('?')
+    await page.getByRole('dialog', { name: 'Keys' }).getByText('Go to Workers').waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.keyboard.press('g')
+    await page.keyboard.press('w')
+    await page.waitForURL('**/console/workers')
+    await page.keyboard.press('Control+k')
+    await page.getByRole('dialog', { name: 'Commands' }).waitFor()
+    await page.keyboard.type('health')
+    await page.getByRole('option', { name: /Go to Health/ }).waitFor()
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**/console/health')
+    await page.keyboard.press('g')
+    await page.keyboard.press('j')
+    await page.waitForURL('**/console/jobs')
+    await page.locator('.row').first().waitFor()
+    await page.keyboard.press('/')
+    assert.equal(await page.evaluate<string>('document.activeElement.getAttribute("aria-label")'), 'Search in jobs')
+    assert.deepEqual(faults, [])
   })
 
   test('a click on an arrow lists the jobs that took it, and the rare path leads to its job', async () => {
