@@ -294,6 +294,8 @@ test('schedules: each slot once, whatever the number of workers', async () => {
   const workers = await Promise.all([1, 2, 3].map(() => testWorker(database, { jobTypes: typesOf(type), queues: ['ticks'], schedules })))
   await until(async () => (await database.owner(`select 1 from job_queue where job_type = 'TICK' and status = 'done'`)).length >= 2, 'two slots have run')
   await Promise.all(workers.map((worker) => worker.drain()))
+  // The workers of other tests do not know its type.
+  await database.owner(`update schedules set is_active = false where name = 'every-second'`)
   const [row] = await database.owner(
     `select count(*)::int as slots, sum(enqueued)::int as jobs, (select count(*)::int from job_queue where job_type = 'TICK') as rows from schedule_slots`,
   )

@@ -22,7 +22,7 @@ for (const [name, shift] of [
   test(`a worker whose clock is ${name} claims nothing early, loses nothing, and is not taken for dead`, async (t) => {
     // It works on nothing here, but would declare the other one lost if it could, and would be declared lost by it.
     const onlooker = await testWorker(database, { queues: ['nothing'] })
-    const shifted = await startProcess(database, { env: { SHIFT_CLOCK_MS: String(shift) }, imports: [SHIFTED_CLOCK] })
+    const shifted = await startProcess(database, { env: { SHIFT_CLOCK_MS: String(shift), WORKER_LOST_MS: '30000' }, imports: [SHIFTED_CLOCK] })
     t.after(() => Promise.all([onlooker.drain(), shifted.end()]))
     const delayed = await enqueueJobs(
       database.system,
