@@ -34,6 +34,7 @@ export const LIMITS = {
   MAILS_PER_RECEIVER: 5,
   MAILS_PER_ADDRESS: 100,
   API_TOKENS_PER_USER: 100,
+  JOB_VIEWS_PER_USER: 100,
 } as const
 
 /** What people leave in example files, and what nobody chose by chance. */

@@ -74,6 +74,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     },
   ],
   'POST /api/v1/views': [{ summary: 'What is about the network', value: { name: 'Network', condition: NETWORK, sort: '-number', shared_with: ['agent'] } }],
+  'POST /api/v1/job-views': [{ summary: 'Dead letters of a queue', value: { name: 'Dead mails', query: 'queue=mail&status=failed', is_shared: true } }],
   'POST /api/v1/services': [
     { summary: 'A category of tickets', value: { name: 'Payment terminals', description: 'Tills and card readers', default_priority: 'high' } },
   ],

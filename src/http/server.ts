@@ -37,6 +37,7 @@ import { healthRoutes } from './routes/health.ts'
 import { jobBulkRoutes } from './routes/job-bulk.ts'
 import { jobEnqueueRoutes } from './routes/job-enqueue.ts'
 import { jobMoveRoutes } from './routes/job-moves.ts'
+import { jobViewRoutes } from './routes/job-views.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { kbArticleChangeRoutes } from './routes/kb-article-changes.ts'
 import { kbArticleRoutes } from './routes/kb-articles.ts'
@@ -206,6 +207,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     jobEnqueueRoutes,
     jobMoveRoutes,
     jobBulkRoutes,
+    jobViewRoutes,
     replayRoutes,
     engineRoutes,
     workerRoutes,

@@ -9,6 +9,7 @@ const AREA_OF: Readonly<Record<string, string>> = {
   internal: 'tickets',
   views: 'tickets',
   rag: 'kb',
+  'job-views': 'jobs',
   queues: 'jobs',
   workers: 'jobs',
   machines: 'jobs',

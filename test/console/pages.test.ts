@@ -113,7 +113,7 @@ async function testPages(site: Site): Promise<void> {
     await page.getByRole('button', { name: 'Save this view' }).click()
     await page.getByLabel('Name of the view').fill('Marked')
     await page.keyboard.press('Enter')
-    await page.getByRole('link', { name: 'Marked' }).waitFor()
+    await page.getByRole('link', { name: 'Marked', exact: true }).waitFor()
     await page.getByRole('button', { name: 'Queue again' }).click()
     await page.getByText('Queue again 1 job?').waitFor()
     await page.getByRole('button', { name: 'Leave them' }).click()
@@ -127,6 +127,34 @@ async function testPages(site: Site): Promise<void> {
       Number((await site.database.owner(`select count(*) as count from job_events where job_id = $1 and event = 'REQUEUE'`, [dead]))[0]!['count']),
       1,
     )
+    assert.deepEqual(faults, [])
+  })
+
+  test('a saved view is there in another browser too, is used, renamed and shared there, and forgotten', async () => {
+    const { page: first } = await open(site, '/console/jobs?status=done&q=a%2Bb%26c')
+    await signIn(first)
+    await first.getByRole('button', { name: 'Save this view' }).click()
+    await first.getByLabel('Name of the view').fill('Elsewhere')
+    await first.getByRole('button', { name: 'Save', exact: true }).click()
+    await first.getByRole('link', { name: 'Elsewhere', exact: true }).waitFor()
+
+    const { page, faults } = await open(site, '/console/jobs')
+    await signIn(page)
+    await page.getByRole('link', { name: 'Elsewhere', exact: true }).click()
+    await page.waitForURL('**/console/jobs?q=a%2Bb%26c&status=done')
+    assert.equal(await page.getByLabel('Search in jobs').inputValue(), 'state:done a+b&c')
+    await page.getByRole('button', { name: 'Change this view' }).click()
+    await page.getByLabel('Name of the view').fill('Here')
+    await page.getByLabel('Share it').check()
+    await page.getByRole('button', { name: 'Keep', exact: true }).click()
+    await page.getByRole('link', { name: 'Here', exact: true }).waitFor()
+    const kept = await site.database.owner('select name, is_shared, query from job_views where name in ($1, $2)', ['Elsewhere', 'Here'])
+    assert.deepEqual(kept, [{ name: 'Here', is_shared: true, query: 'q=a%2Bb%26c&status=done' }])
+    await page.getByRole('button', { name: 'Forget the view Here' }).click()
+    await page.getByRole('link', { name: 'Here', exact: true }).waitFor({ state: 'detached' })
+    await page.reload()
+    await page.getByRole('button', { name: 'Save this view' }).waitFor()
+    assert.equal(await page.getByRole('link', { name: 'Here', exact: true }).count(), 0)
     assert.deepEqual(faults, [])
   })
 

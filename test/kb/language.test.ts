@@ -65,7 +65,7 @@ test('forms of a word have one stem in its own language, on both sides of a sear
 test('in an index of all languages each question finds the article of its own', async () => {
   const index = await SearchIndex.learn(
     CASES.flatMap(({ language, article, other }) => [
-      { title: '', text: article, item: `${language}` },
+      { title: '', text: article, item: language },
       { title: '', text: other, item: `${language} other` },
     ]),
   )

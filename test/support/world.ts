@@ -145,6 +145,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   delivery: 'webhook_delivery',
   relation: 'ticket_relation',
   rule: 'ticket_rule',
+  view: 'ticket_view',
 }
 
 /** The table whose ids a word of a path or a property speaks of: `calendars` and `calendar_id` of sla_calendars. */

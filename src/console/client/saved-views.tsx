@@ -1,89 +1,125 @@
 import { useState } from 'preact/hooks'
+import { randomKey, readItems, send } from './api.ts'
+import { filtersOf } from './job-filter.ts'
+import { Fault } from './marks.tsx'
+import { usePolling } from './polling.ts'
+import type { JobView, Me } from './shapes.ts'
+import { useAction } from './use-action.ts'
 
-const KEY = 'atum-desk-job-views'
-const VIEWS_MAX = 20
+const VIEWS_MS = 10_000
+const VIEWS_MAX = 200
 const NAME_CHARS = 40
 
-interface View {
-  name: string
-  query: string
-}
-
-/** Filters under a name, kept in this browser; the first two come with the console. */
-const GIVEN: readonly View[] = [
+/** These come with the console. */
+const GIVEN = [
   { name: 'Dead letters', query: 'status=failed' },
   { name: 'Waiting for a retry', query: 'status=retried' },
 ]
 
-export function SavedViews({ query }: { query: URLSearchParams }) {
-  const [own, setOwn] = useState(kept)
+type Named = Pick<JobView, 'name' | 'is_shared'>
+
+/** Filters under a name, which the server keeps for whoever saved them, and for those with whom they are shared. */
+export function SavedViews({ query, me }: { query: URLSearchParams; me: Me | undefined }) {
+  const { data, error: unread, refresh } = usePolling('job-views', VIEWS_MS, (signal) => readItems<JobView>(`/job-views?limit=${VIEWS_MAX}`, signal))
+  const { busy, error, run } = useAction()
   const [naming, setNaming] = useState(false)
   const asked = asView(query)
-  const keep = (views: View[]) => {
-    localStorage.setItem(KEY, JSON.stringify(views))
-    setOwn(views)
-  }
-  const isKnown = [...GIVEN, ...own].some((view) => view.query === asked)
+  const views = data ?? []
+  const own = views.filter(({ owner_id }) => owner_id === me?.id)
+  const present = own.find((view) => view.query === asked)
+  const isKnown = [...GIVEN, ...views].some((view) => view.query === asked)
+  const change = (deed: () => Promise<unknown>) =>
+    run(async () => {
+      await deed()
+      setNaming(false)
+      refresh()
+    })
+  const keep = (named: Named) =>
+    change(() =>
+      present
+        ? send('PATCH', `/job-views/${present.id}`, { body: named })
+        : send('POST', '/job-views', { body: { ...named, query: asked }, headers: { 'idempotency-key': randomKey() } }),
+    )
   return (
-    <nav class="views" aria-label="Saved views">
-      {GIVEN.map((view) => (
-        <ViewLink key={view.name} view={view} asked={asked} />
-      ))}
-      {own.map((view) => (
-        <span key={view.name} class="view">
-          <ViewLink view={view} asked={asked} />
-          <button class="view-drop" aria-label={`Forget the view ${view.name}`} onClick={() => keep(own.filter((each) => each !== view))}>
-            ×
+    <>
+      <nav class="views" aria-label="Saved views">
+        {GIVEN.map((view) => (
+          <ViewLink key={view.query} view={view} asked={asked} />
+        ))}
+        {views.map((view) => (
+          <span key={view.id} class="view">
+            <ViewLink view={view} asked={asked} note={view.is_shared ? (own.includes(view) ? 'You share it' : 'Somebody shares it') : undefined} />
+            {own.includes(view) && (
+              <button
+                class="view-drop"
+                disabled={busy}
+                aria-label={`Forget the view ${view.name}`}
+                onClick={() => change(() => send('DELETE', `/job-views/${view.id}`))}
+              >
+                ×
+              </button>
+            )}
+          </span>
+        ))}
+        {data && asked !== '' && (present || !isKnown) && !naming && (
+          <button class="button button-small" onClick={() => setNaming(true)}>
+            {present ? 'Change this view' : 'Save this view'}
           </button>
-        </span>
-      ))}
-      {asked !== '' && !isKnown && !naming && own.length < VIEWS_MAX && (
-        <button class="button button-small" onClick={() => setNaming(true)}>
-          Save this view
-        </button>
-      )}
-      {naming && (
-        <form
-          class="view-form"
-          onSubmit={(event) => {
-            event.preventDefault()
-            const name = new FormData(event.currentTarget).get('name')
-            if (typeof name === 'string' && name.trim()) keep([...own.filter((view) => view.name !== name.trim()), { name: name.trim(), query: asked }])
-            setNaming(false)
-          }}
-        >
-          <input class="input" name="name" aria-label="Name of the view" maxLength={NAME_CHARS} required ref={(element) => element?.focus()} />
-          <button class="button button-small button-main">Save</button>
-          <button class="button button-small" type="button" onClick={() => setNaming(false)}>
-            Cancel
-          </button>
-        </form>
-      )}
-    </nav>
+        )}
+        {naming && <ViewForm key={present?.id} view={present} busy={busy} keep={keep} cancel={() => setNaming(false)} />}
+      </nav>
+      {error && <Fault error={error} doing="keep the view" />}
+      {!data && unread && <Fault error={unread} doing="read the saved views" />}
+    </>
   )
 }
 
-function ViewLink({ view, asked }: { view: View; asked: string }) {
+function ViewForm({ view, busy, keep, cancel }: { view: JobView | undefined; busy: boolean; keep: (named: Named) => void; cancel: () => void }) {
+  const [name, setName] = useState(view?.name ?? '')
+  const [isShared, setShared] = useState(view?.is_shared ?? false)
   return (
-    <a class="tab" href={`${location.pathname}?${view.query}`} aria-current={view.query === asked ? 'true' : undefined}>
+    <form
+      class="view-form"
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (name.trim()) keep({ name: name.trim(), is_shared: isShared })
+      }}
+    >
+      <input
+        class="input"
+        aria-label="Name of the view"
+        maxLength={NAME_CHARS}
+        required
+        value={name}
+        onInput={(event) => setName(event.currentTarget.value)}
+        ref={focusOnce}
+      />
+      <label class="view-share">
+        <input type="checkbox" checked={isShared} onChange={(event) => setShared(event.currentTarget.checked)} /> Share it
+      </label>
+      <button class="button button-small button-main" disabled={busy}>
+        {view ? 'Keep' : 'Save'}
+      </button>
+      <button class="button button-small" type="button" onClick={cancel}>
+        Cancel
+      </button>
+    </form>
+  )
+}
+
+function ViewLink({ view, asked, note }: { view: { name: string; query: string }; asked: string; note?: string | undefined }) {
+  return (
+    <a class="tab" href={`${location.pathname}?${view.query}`} aria-current={view.query === asked ? 'true' : undefined} title={note}>
       {view.name}
     </a>
   )
 }
 
+/** The filters of the address, in one order whatever the order in which they were chosen. */
 function asView(query: URLSearchParams): string {
-  const view = new URLSearchParams(query)
-  view.delete('cursor')
+  const view = new URLSearchParams(filtersOf(query))
   view.sort()
   return view.toString()
 }
 
-/** What another version or a hand may have left there is not trusted. */
-function kept(): View[] {
-  try {
-    const views: unknown = JSON.parse(localStorage.getItem(KEY) ?? '[]')
-    return Array.isArray(views) ? views.filter((view): view is View => typeof view?.name === 'string' && typeof view?.query === 'string') : []
-  } catch {
-    return []
-  }
-}
+const focusOnce = (element: HTMLElement | null) => element?.focus()

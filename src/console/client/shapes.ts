@@ -14,6 +14,16 @@ export interface Machine extends Chart {
   counts: Record<string, number> | null
 }
 
+/** Filters of the jobs page under a name. */
+export interface JobView {
+  id: string
+  owner_id: string
+  name: string
+  is_shared: boolean
+  /** As it stands in the address bar. */
+  query: string
+}
+
 export interface Job {
   id: number
   organization_id: string | null
