@@ -13,7 +13,7 @@ const TREE_JOBS_MAX = 50
  * not before there is a slot for them, so that another worker may have them.
  */
 const AHEAD_MS = 200
-const WINDOW_MAX = 3_000
+const WINDOW_MAX = 6_000
 /** A leased job that has not begun after this time is recorded as claimed. */
 const LEASED_MS = 100
 /** Weight of the newest run in the mean run time. */

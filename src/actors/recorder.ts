@@ -9,7 +9,7 @@ import { toError } from './run.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
 
 /** At most this many jobs go into one statement; larger ones gain nothing any more. */
-const BATCH_MAX = 1_000
+const BATCH_MAX = 2_000
 
 /** Statements under way at a time; while one waits for the disk, the next is at work. */
 const FLUSHES_MAX = 2
