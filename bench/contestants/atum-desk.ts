@@ -75,7 +75,7 @@ function timed(database: Database, watch: Watch): Database {
   const any: typeof system.any = async (query) => {
     const started = clockMs()
     const rows = await system.any(query)
-    if (rows.length > 0 && query.sql.includes("set status = 'claimed'")) watch.claimed(clockMs() - started)
+    if (rows.length > 0 && query.sql.includes('insert into job_leases')) watch.claimed(clockMs() - started)
     return rows
   }
   return { ...database, system: { ...system, any } }
