@@ -100,6 +100,10 @@ async function testDesk(site: Site): Promise<void> {
   test('triage is applied field by field', async () => {
     const { page } = await open(site, address(triaged['ticket_id']))
     await signIn(page, agent)
+    await page
+      .locator('.triage-field', { hasText: 'category' })
+      .getByText(/because of .+ \(\d+\.\d\d\)/)
+      .waitFor()
     await page.getByRole('button', { name: 'Apply category' }).click()
     await page.locator('.triage-field', { hasText: 'category' }).getByText('accepted').waitFor()
     assert.notEqual((await one('select service_id from tickets where id = $1', [triaged['ticket_id']]))['service_id'], null)

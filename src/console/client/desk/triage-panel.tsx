@@ -5,6 +5,7 @@ import { useAction } from '../use-action.ts'
 import { useCommands } from '../commands.ts'
 import type { Directory } from './people.ts'
 import type { Ticket, Triage, TriageField } from './shapes.ts'
+import { whyOf } from './why.ts'
 
 const TRIAGE_MS = 8_000
 
@@ -111,18 +112,4 @@ function FieldRow({ ticket, field, directory, done }: { ticket: Ticket; field: T
 function valueOf({ field, value }: TriageField, directory: Directory): string {
   if (field === 'assignee' && typeof value === 'string') return directory.person(value)?.full_name ?? value
   return Array.isArray(value) ? value.join(', ') : typeof value === 'string' ? value : JSON.stringify(value)
-}
-
-/** The words or tickets that decided, where the explanation names some. */
-function whyOf(why: unknown): string | null {
-  if (typeof why !== 'object' || why === null) return null
-  const { words, terms, reason } = why as { words?: unknown; terms?: unknown; reason?: unknown }
-  const list = [words, terms].find(Array.isArray) as unknown[] | undefined
-  const told = list
-    ?.map((each) =>
-      typeof each === 'string' ? each : ((each as { word?: string; term?: string } | null)?.word ?? (each as { term?: string } | null)?.term ?? ''),
-    )
-    .filter(Boolean)
-  if (told && told.length > 0) return `because of ${told.slice(0, 6).join(', ')}`
-  return typeof reason === 'string' ? reason : null
 }
