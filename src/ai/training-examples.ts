@@ -1,5 +1,6 @@
 import type { MoodLabel } from '#db/ai-labels.ts'
 import type { LabelledTicket, OfferedService } from '#db/job-inputs.ts'
+import { contentWords, languageOf } from '#kb/language.ts'
 import type { Example } from './learning.ts'
 import { moodText } from './mood.ts'
 import type { Tagged } from './tag-learning.ts'
@@ -45,8 +46,9 @@ export function moodExamples(labels: readonly MoodLabel[]): Example[] | null {
   return isEnough ? labels.map(({ text, mood }) => ({ text: moodText(text), label: mood })) : null
 }
 
-function seedOf({ name, description }: OfferedService, label: string): Example {
-  return { text: `${name}\n${description}`, label, seed: true }
+/** Of the description the words that mean something: with so little text "in" and "the" would speak for whoever uses them most. */
+export function seedOf({ name, description }: Pick<OfferedService, 'name' | 'description'>, label: string): Example {
+  return { text: `${name}\n${contentWords(description, languageOf(description)).join(' ')}`, label, seed: true }
 }
 
 function rowsOf(tickets: readonly LabelledTicket[], labelOf: (ticket: LabelledTicket) => string | null): Example[] {
