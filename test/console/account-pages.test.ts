@@ -5,7 +5,7 @@ import { generateSync } from 'otplib'
 import type { Page } from 'playwright-core'
 import { LIMITS } from '#config.ts'
 import { violationsOf } from '../support/axe.ts'
-import { NO_BROWSER, open, openSite } from '../support/browser.ts'
+import { NO_BROWSER, open, openSite, typeInto } from '../support/browser.ts'
 import type { Site } from '../support/browser.ts'
 import { mailedToken, sendWaitingMail } from '../support/mail.ts'
 import { createOrganization, createUser, PASSWORD } from '../support/people.ts'
@@ -49,14 +49,14 @@ async function testAccountPages(site: Site): Promise<void> {
     const { page, faults } = await open(site, '/desk/')
     await page.getByRole('link', { name: 'Forgot your password?' }).click()
     await heading(page, 'Forgot your password?').waitFor()
-    await page.keyboard.type(user.email)
+    await typeInto(page.getByLabel('E-mail'), user.email)
     await page.keyboard.press('Enter')
     await heading(page, 'Look into your mail').waitFor()
     assert.equal(await focused(page), 'Look into your mail')
 
     await page.goto(site.address + (await linkOf(user.email)))
     await heading(page, 'Choose a new password').waitFor()
-    await page.keyboard.type('short')
+    await typeInto(page.getByLabel('New password', { exact: true }), 'short')
     await page.keyboard.press('Enter')
     await page.getByRole('alert').getByText('at least 10').waitFor()
     await page.getByLabel('New password', { exact: true }).fill('password1234')
@@ -132,13 +132,13 @@ async function testAccountPages(site: Site): Promise<void> {
     await code.waitFor()
     assert.equal(await code.getAttribute('autocomplete'), 'one-time-code')
     assert.equal(await page.getByRole('alert').count(), 0, 'a code that is asked for is no fault')
-    await page.keyboard.type('000000')
+    await typeInto(code, '000000')
     await page.keyboard.press('Enter')
     await page.getByRole('alert').getByText('This code is wrong').waitFor()
     assert.equal(await page.getByLabel('Password', { exact: true }).inputValue(), PASSWORD)
     assert.equal(await code.inputValue(), '000000')
     // It is selected: what is typed takes its place.
-    await page.keyboard.type(codeOf(secret!, 1))
+    await typeInto(code, codeOf(secret!, 1))
     await page.keyboard.press('Enter')
     await page.getByRole('button', { name: 'Sign out' }).waitFor()
   })

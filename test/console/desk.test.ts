@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { seedDemo } from '#demo/seed.ts'
 import { hashPassword } from '#http/passwords.ts'
 import { violationsOf } from '../support/axe.ts'
-import { NO_BROWSER, open, openSite, signIn } from '../support/browser.ts'
+import { NO_BROWSER, open, openSite, signIn, typeInto } from '../support/browser.ts'
 import type { Person, Site } from '../support/browser.ts'
 import { until } from '../support/database.ts'
 
@@ -119,7 +119,7 @@ async function testDesk(site: Site): Promise<void> {
     await page.keyboard.press('Escape')
     await page.keyboard.press('Control+k')
     await page.getByRole('dialog', { name: 'Commands' }).waitFor()
-    await page.keyboard.type('puddle')
+    await typeInto(page.getByRole('dialog', { name: 'Commands' }).getByRole('combobox'), 'puddle')
     await page
       .getByRole('option', { name: /Puddle under the machine/ })
       .first()
@@ -130,7 +130,7 @@ async function testDesk(site: Site): Promise<void> {
     await page.getByRole('heading', { name: /Puddle/ }).waitFor()
     await page.keyboard.press('Control+k')
     await page.getByRole('dialog', { name: 'Commands' }).waitFor()
-    await page.keyboard.type('cancel')
+    await typeInto(page.getByRole('dialog', { name: 'Commands' }).getByRole('combobox'), 'cancel')
     await page.getByRole('option', { name: /Move to cancelled/ }).waitFor()
   })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { violationsOf } from '../support/axe.ts'
-import { NO_BROWSER, open, openSite, signIn } from '../support/browser.ts'
+import { NO_BROWSER, open, openSite, signIn, typeInto } from '../support/browser.ts'
 import type { Site } from '../support/browser.ts'
 import { enqueueProbes } from '../support/engine.ts'
 import { until } from '../support/database.ts'
@@ -58,7 +58,7 @@ async function testPages(site: Site): Promise<void> {
     await page.waitForURL('**/console/workers')
     await page.keyboard.press('Control+k')
     await page.getByRole('dialog', { name: 'Commands' }).waitFor()
-    await page.keyboard.type('health')
+    await typeInto(page.getByRole('dialog', { name: 'Commands' }).getByRole('combobox'), 'health')
     await page.getByRole('option', { name: /Go to Health/ }).waitFor()
     await page.keyboard.press('Enter')
     await page.waitForURL('**/console/health')

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { generateSync } from 'otplib'
 import type { Page } from 'playwright-core'
 import { violationsOf } from '../support/axe.ts'
-import { NO_BROWSER, open, openSite, signIn } from '../support/browser.ts'
+import { NO_BROWSER, open, openSite, signIn, typeInto } from '../support/browser.ts'
 import type { Site } from '../support/browser.ts'
 import { sendWaitingMail } from '../support/mail.ts'
 import { createOrganization, createUser, PASSWORD } from '../support/people.ts'
@@ -30,18 +30,18 @@ async function testSecondFactor(site: Site): Promise<void> {
   /** From the password to the recovery codes, with the keyboard alone. @returns the app's secret and the codes */
   const setUp = async (page: Page): Promise<{ secret: string; codes: string[] }> => {
     await page.getByLabel('Your password').waitFor()
-    await page.keyboard.type('not this one')
+    await typeInto(page.getByLabel('Your password'), 'not this one')
     await page.keyboard.press('Enter')
     await page.getByRole('alert').getByText('This is not your password').waitFor()
-    await page.keyboard.type(PASSWORD)
+    await typeInto(page.getByLabel('Your password'), PASSWORD)
     await page.keyboard.press('Enter')
     await page.getByRole('img', { name: /^QR code/ }).waitFor()
     assert.deepEqual(await violationsOf(page), [])
     const secret = (await page.locator('.factor-secret code').textContent())!.replaceAll(' ', '')
-    await page.keyboard.type(codeOf(secret, 10))
+    await typeInto(page.getByLabel('Code', { exact: true }), codeOf(secret, 10))
     await page.keyboard.press('Enter')
     await page.getByRole('alert').getByText('This code is wrong').waitFor()
-    await page.keyboard.type(codeOf(secret))
+    await typeInto(page.getByLabel('Code', { exact: true }), codeOf(secret))
     await page.keyboard.press('Enter')
     await page.locator('.codes li').first().waitFor()
     return { secret, codes: await page.locator('.codes li').allTextContents() }
@@ -84,7 +84,7 @@ async function testSecondFactor(site: Site): Promise<void> {
     await page.getByText('10 recovery codes are left').waitFor()
 
     await page.getByRole('button', { name: 'New recovery codes' }).click()
-    await page.keyboard.type(codes[0]!)
+    await typeInto(page.getByLabel('Code', { exact: true }), codes[0]!)
     await page.keyboard.press('Enter')
     await page.locator('.codes li').first().waitFor()
     const fresh = await page.locator('.codes li').allTextContents()
@@ -119,7 +119,7 @@ async function testSecondFactor(site: Site): Promise<void> {
     await page.getByLabel('New password').fill(NEW_PASSWORD)
     await page.keyboard.press('Enter')
     await page.getByRole('alert').getByText('not your password').waitFor()
-    await page.keyboard.type(PASSWORD)
+    await typeInto(page.getByLabel('Present password'), PASSWORD)
     await page.getByLabel('New password').fill('password1234')
     await page.keyboard.press('Enter')
     await page.getByRole('alert').getByText('too easily guessed').waitFor()

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { chromium } from 'playwright-core'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { startWorker } from '#actors/worker.ts'
 import { readConfig } from '#config.ts'
 import { buildConsole } from '#console/build.ts'
@@ -85,4 +85,19 @@ export async function signIn(page: Page, { email, password }: Person = OPERATOR)
   await page.getByLabel('Password').fill(password)
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: 'Sign out', exact: true }).waitFor()
+}
+
+/**
+ * Types into a field once the page has put the focus there and selected what it held: until then, what is typed goes
+ * elsewhere, or behind what was there.
+ */
+export async function typeInto(field: Locator, text: string): Promise<void> {
+  const page = field.page()
+  const element = await field.elementHandle()
+  // As text: the tests know no types of the browser's.
+  await page.waitForFunction(
+    `(element) => document.activeElement === element && (element.selectionStart ?? 0) === 0 && (element.selectionEnd ?? element.value.length) === element.value.length`,
+    element,
+  )
+  await page.keyboard.type(text)
 }
