@@ -16,14 +16,20 @@ export function FactorSetup({ label, done }: { label: string; done: () => void }
   return <PasswordAgain begun={setFactor} />
 }
 
-function PasswordAgain({ begun }: { begun: (factor: { secret: string; otpauth_url: string }) => void }) {
-  const [password, setPassword] = useState('')
-  const { busy, error, run } = useAction()
+/** The field of a form that has one: it has the focus, and after a refusal what it holds is selected. */
+function useOnlyField(error: Error | null) {
   const input = useRef<HTMLInputElement>(null)
   useEffect(() => input.current?.focus(), [])
   useEffect(() => {
     if (error) input.current?.select()
   }, [error])
+  return input
+}
+
+function PasswordAgain({ begun }: { begun: (factor: { secret: string; otpauth_url: string }) => void }) {
+  const [password, setPassword] = useState('')
+  const { busy, error, run } = useAction()
+  const input = useOnlyField(error)
   return (
     <form
       class="factor"
@@ -56,11 +62,7 @@ function PasswordAgain({ begun }: { begun: (factor: { secret: string; otpauth_ur
 function FirstCode({ secret, otpauth_url, confirmed }: { secret: string; otpauth_url: string; confirmed: (codes: string[]) => void }) {
   const [otp, setOtp] = useState('')
   const { busy, error, run } = useAction()
-  const input = useRef<HTMLInputElement>(null)
-  useEffect(() => input.current?.focus(), [])
-  useEffect(() => {
-    if (error) input.current?.select()
-  }, [error])
+  const input = useOnlyField(error)
   return (
     <form
       class="factor"
