@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { withClient } from './migrations.ts'
+import { inTurn } from './migrations.ts'
 import { SOURCE_TYPES } from './rag-links.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
@@ -14,7 +14,7 @@ const PREPARED = ['unavailable', 'refused', 'unusable', 'ready', 'made'] as cons
  * @returns what came of it; null where the database is of an older version
  */
 export async function prepareEmbeddings(url: string, dimensions: number | null): Promise<(typeof PREPARED)[number] | null> {
-  return withClient(url, async (client) => {
+  return inTurn(url, 'vectors', async (client) => {
     const there = await client.query<{ there: boolean }>(`select to_regprocedure('prepare_embeddings(integer)') is not null as there`)
     if (!there.rows[0]?.there) return null
     const { rows } = await client.query<{ outcome: unknown }>('select prepare_embeddings($1) as outcome', [dimensions])

@@ -17,6 +17,10 @@ export class LoginSetupError extends Error {
 const ROLES = ['atum_app', 'atum_system'] as const
 type Role = (typeof ROLES)[number]
 const SETUP_LOCK = '7241865325823965'
+/** What PostgreSQL says to the second one that changes a row of its catalogue at the same time. */
+const COLLISION = /tuple concurrently (updated|deleted)/
+/** So many other databases of a cluster may get in the way. */
+const COLLISIONS_MAX = 20
 
 /**
  * The service's own addresses, derived from the owner's: every process that has DATABASE_URL finds the same ones, and
@@ -84,17 +88,15 @@ function mayNotMakeRoles(client: pg.Client, name: string): string {
  */
 export async function allowServiceLogins(ownerUrl: string): Promise<void> {
   const urls = serviceUrls(ownerUrl)
-  await withClient(ownerUrl, async (client) => {
-    // Starts at the same time would change the same rows of the catalogue, which PostgreSQL refuses. The lock ends with the
-    // transaction: behind a pooler a session lock would stay with the server's connection.
-    await client.query('begin')
-    await client.query(`select pg_advisory_xact_lock(${SETUP_LOCK})`)
-    for (const role of ROLES) {
-      await checkBound(client, role)
-      if ((await loginFault(urls[role === 'atum_app' ? 'app' : 'system'])) !== null) await allowLogin(client, role, passwordOf(ownerUrl, role))
+  for (let left = COLLISIONS_MAX; ; left -= 1) {
+    try {
+      await changeLogins(ownerUrl, urls)
+      break
+    } catch (error) {
+      // The lock is one of this database; another one of the same cluster sets up the same two roles.
+      if (left === 0 || !COLLISION.test((error as Error).message)) throw error
     }
-    await client.query('commit')
-  })
+  }
   for (const url of [urls.app, urls.system]) {
     const fault = await loginFault(url)
     if (fault === null) continue
@@ -106,14 +108,33 @@ export async function allowServiceLogins(ownerUrl: string): Promise<void> {
   }
 }
 
+async function changeLogins(ownerUrl: string, urls: ServiceUrls): Promise<void> {
+  await withClient(ownerUrl, async (client) => {
+    // Starts at the same time would change the same rows of the catalogue, which PostgreSQL refuses. The lock ends with the
+    // transaction: behind a pooler a session lock would stay with the server's connection.
+    await client.query('begin')
+    await client.query(`select pg_advisory_xact_lock(${SETUP_LOCK})`)
+    for (const role of ROLES) {
+      await checkBound(client, role)
+      if ((await loginFault(urls[role === 'atum_app' ? 'app' : 'system'])) !== null) await allowLogin(client, role, passwordOf(ownerUrl, role))
+    }
+    await client.query('commit')
+  })
+}
+
 /** Makes the two roles where they are not there yet, for grants of theirs that come before a migration. */
 export async function ensureServiceRoles(ownerUrl: string): Promise<void> {
   await withClient(ownerUrl, async (client) => {
     for (const role of ROLES) {
       const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
-      if (!rowCount) await client.query(`create role ${role} nologin`)
+      if (!rowCount) await client.query(`create role ${role} nologin`).catch(unlessThere)
     }
   })
+}
+
+/** Another database of the cluster was quicker. */
+function unlessThere(error: unknown): void {
+  if (!['42710', '23505'].includes(sqlState(error) ?? '')) throw error
 }
 
 async function checkBound(client: pg.Client, role: Role): Promise<void> {

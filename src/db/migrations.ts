@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { runner } from 'node-pg-migrate'
+import { PG_MIGRATE_LOCK_ID, runner } from 'node-pg-migrate'
 import pg from 'pg'
 import { LIMITS } from '#config.ts'
 import { sqlState } from './errors.ts'
@@ -12,7 +12,8 @@ const TABLE = 'schema_migrations'
 const RETRY_MS = { from: 500, spread: 1_500 }
 /** So long a migration is tried again before it is given up. */
 const PATIENCE_MS = 600_000
-const LOCK_NOT_AVAILABLE = '55P03'
+/** A lock was not to be had in time, or not at all: a starter that waits for its turn may hold up a build that is concurrent. */
+const TRIED_AGAIN = new Set(['55P03', '40P01'])
 
 /** A migration and whether the database has it. */
 export interface MigrationState {
@@ -61,7 +62,7 @@ export interface MigrateOptions {
 export async function migrate(url: string, direction: 'up' | 'down', options: MigrateOptions = {}): Promise<string[]> {
   const ran: string[] = []
   for (const name of await pendingMigrations(url, direction, options)) ran.push(...(await runOne(url, direction, name, options)))
-  if (direction === 'up' && ran.length > 0) await withClient(url, grantBookkeeping)
+  if (direction === 'up' && ran.length > 0) await grantBookkeeping(url, options)
   return ran
 }
 
@@ -77,36 +78,39 @@ export async function pendingMigrations(url: string, direction: 'up' | 'down', {
 }
 
 /** @returns the name, or nothing where another starter was quicker */
-async function runOne(
-  url: string,
-  direction: 'up' | 'down',
-  name: string,
-  { lockTimeoutMs = LIMITS.LOCK_TIMEOUT_MS, folder, log = () => {} }: MigrateOptions,
-): Promise<string[]> {
+async function runOne(url: string, direction: 'up' | 'down', name: string, options: MigrateOptions): Promise<string[]> {
+  const { lockTimeoutMs, folder, log = () => {} } = options
+  const ran = await patiently(name, log, () =>
+    runner({
+      databaseUrl: withLockTimeout(url, lockTimeoutMs),
+      dir: folder ?? MIGRATIONS_FOLDER,
+      migrationsTable: TABLE,
+      migrationLoaderStrategies: [sqlLoader],
+      direction,
+      file: name,
+      advisoryLockMode: 'wait',
+      checkOrder: true,
+      logger: { info: log, warn: log, error: log },
+    }),
+  )
+  return ran.map((migration) => migration.name)
+}
+
+/** Does it again as long as it does not get a lock. */
+async function patiently<T>(name: string, log: (line: string) => void, work: () => Promise<T>): Promise<T> {
   const end = performance.now() + PATIENCE_MS
   for (;;) {
     try {
-      const ran = await runner({
-        databaseUrl: withLockTimeout(url, lockTimeoutMs),
-        dir: folder ?? MIGRATIONS_FOLDER,
-        migrationsTable: TABLE,
-        migrationLoaderStrategies: [sqlLoader],
-        direction,
-        file: name,
-        advisoryLockMode: 'wait',
-        checkOrder: true,
-        logger: { info: log, warn: log, error: log },
-      })
-      return ran.map((migration) => migration.name)
+      return await work()
     } catch (error) {
-      if (sqlState(error) !== LOCK_NOT_AVAILABLE || performance.now() > end) throw error
+      if (!TRIED_AGAIN.has(sqlState(error) ?? '') || performance.now() > end) throw error
       log(`${name}: a table is in use, or another migration runs; it is tried again`)
       await pause(RETRY_MS.from + Math.random() * RETRY_MS.spread)
     }
   }
 }
 
-function withLockTimeout(url: string, milliseconds: number): string {
+function withLockTimeout(url: string, milliseconds: number = LIMITS.LOCK_TIMEOUT_MS): string {
   const address = new URL(url)
   const options = address.searchParams.get('options')
   address.searchParams.set('options', [options, `-c lock_timeout=${milliseconds}`].filter(Boolean).join(' '))
@@ -114,12 +118,38 @@ function withLockTimeout(url: string, milliseconds: number): string {
 }
 
 /** The service reads which migrations there are (health), and nothing else of the bookkeeping. */
-async function grantBookkeeping(client: pg.Client): Promise<void> {
-  await client.query(`grant select on ${TABLE} to atum_app, atum_system`)
+async function grantBookkeeping(url: string, options: MigrateOptions): Promise<void> {
+  await inTurn(url, TABLE, (client) => client.query(`grant select on ${TABLE} to atum_app, atum_system`), options)
+}
+
+/**
+ * Changes the catalogue in a transaction, as the migrations do one starter after the other: where two change one row of
+ * it at once, PostgreSQL refuses one of them.
+ *
+ * @param what for the log
+ */
+export async function inTurn<T>(
+  url: string,
+  what: string,
+  work: (client: pg.Client) => Promise<T>,
+  { lockTimeoutMs = LIMITS.LOCK_TIMEOUT_MS, log = () => {} }: Pick<MigrateOptions, 'lockTimeoutMs' | 'log'> = {},
+): Promise<T> {
+  return patiently(what, log, () =>
+    withClient(url, async (client) => {
+      await client.query('begin')
+      await client.query(`set local lock_timeout = ${lockTimeoutMs}`)
+      await client.query(`select pg_advisory_xact_lock(${PG_MIGRATE_LOCK_ID})`)
+      const result = await work(client)
+      await client.query('commit')
+      return result
+    }),
+  )
 }
 
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, application_name: 'atum-desk migrate' })
+  // A connection that is lost between two statements is told by the next one.
+  client.on('error', () => {})
   await client.connect()
   try {
     return await work(client)

@@ -83,7 +83,12 @@ drop index concurrently if exists tickets_subject_idx;
   await writer.query(`update tickets set description = 'y'`)
   const migrating = migrate(database.ownerUrl, 'up', { folder, lockTimeoutMs: 100 })
   await until(
-    async () => (await database.owner(`select from pg_stat_activity where query ~ '^(drop|create).* concurrently' and wait_event_type = 'Lock'`)).length > 0,
+    async () =>
+      (
+        await database.owner(
+          `select from pg_stat_activity where datname = current_database() and query ~ '^(drop|create).* concurrently' and wait_event_type = 'Lock'`,
+        )
+      ).length > 0,
     'the build waits for the writer',
   )
   await database.owner(`update tickets set priority = 'high' where number = 99`)
