@@ -4,6 +4,7 @@ import { deleteGroup, findGroup, groupRow, insertGroup, listGroups, updateGroup,
 import type { GroupMember, GroupRow } from '#db/agent-groups.ts'
 import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
+import { lockRow } from '#db/row-lock.ts'
 import { findUser } from '#db/users.ts'
 import { STRATEGIES } from '#desk/choose-assignee.ts'
 import { once, sendCreated } from '../idempotency.ts'
@@ -77,6 +78,7 @@ export const agentGroupRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
     { schema: { summary: 'Change a group; members are written as a whole', tags, params: uuidParams, body: edit, response: { 200: groupSchema } } },
     (request) =>
       inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+        await lockRow(tx, 'agent_groups', request.params.id)
         const before = await requireGroup(tx, request.params.id)
         const { members: wanted, ...fields } = request.body
         await updateGroup(tx, before.id, { ...before, ...fields })
@@ -95,6 +97,7 @@ export const agentGroupRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
     { schema: { summary: 'Delete a group; services that it worked on have none then', tags, params: uuidParams, response: { 204: z.void() } } },
     async (request, reply) => {
       await inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+        await lockRow(tx, 'agent_groups', request.params.id)
         const { id } = await requireGroup(tx, request.params.id)
         await deleteGroup(tx, id)
         await note(tx, request, { action: 'group.delete', entity_type: 'group', entity_id: id })

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { cannedRow, deleteCanned, findCanned, insertCanned, listCanned, readPeopleOf, updateCanned } from '#db/canned-responses.ts'
 import type { CannedRow } from '#db/canned-responses.ts'
 import { inOrganization } from '#db/pool.ts'
+import { lockRow } from '#db/row-lock.ts'
 import { findTicket } from '#db/tickets.ts'
 import { fill, PLACEHOLDERS, unknownPlaceholders } from '#desk/placeholders.ts'
 import { once, sendCreated } from '../idempotency.ts'
@@ -78,6 +79,7 @@ export const cannedResponseRoutes: FastifyPluginAsyncZod<RouteOptions> = async (
     { schema: { summary: 'Change a canned response', tags, params: uuidParams, body: edit, response: { 200: cannedSchema } } },
     (request) =>
       inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+        await lockRow(tx, 'canned_responses', request.params.id)
         const before = await findCanned(tx, request.params.id)
         if (!before) throw notFound('canned response')
         const canned = await updateCanned(tx, before.id, { ...before, ...request.body })
@@ -92,6 +94,7 @@ export const cannedResponseRoutes: FastifyPluginAsyncZod<RouteOptions> = async (
     async (request, reply) => {
       const { id } = request.params
       await inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+        await lockRow(tx, 'canned_responses', id)
         if (!(await findCanned(tx, id))) throw notFound('canned response')
         await deleteCanned(tx, id)
         await note(tx, request, { action: 'canned_response.delete', entity_type: 'canned_response', entity_id: id })

@@ -4,6 +4,7 @@ import { LIMITS } from '#config.ts'
 import { deleteJobView, findJobView, insertJobView, jobViewRow, listJobViews, updateJobView } from '#db/job-views.ts'
 import type { JobViewRow } from '#db/job-views.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
+import { lockRow } from '#db/row-lock.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
@@ -78,6 +79,7 @@ export const jobViewRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
     (request) => {
       const identity = identityOf(request)
       return inScope(database, identity, async (tx) => {
+        await lockRow(tx, 'job_views', request.params.id)
         const before = await findShown(tx, identity, request.params.id)
         const view = await updateJobView(tx, before.id, { ...before, ...request.body })
         await note(tx, request, { action: 'job_view.update', entity_type: 'job_view', entity_id: view.id, details: { from: before, to: view } })
@@ -92,6 +94,7 @@ export const jobViewRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
     async (request, reply) => {
       const identity = identityOf(request)
       await inScope(database, identity, async (tx) => {
+        await lockRow(tx, 'job_views', request.params.id)
         const view = await findShown(tx, identity, request.params.id)
         await deleteJobView(tx, view.id)
         await note(tx, request, { action: 'job_view.delete', entity_type: 'job_view', entity_id: view.id })

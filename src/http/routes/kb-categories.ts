@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { categoryRow, deleteCategory, findCategory, insertCategory, listCategories, publishedOfCategory, updateCategory } from '#db/kb-categories.ts'
 import { inOrganization } from '#db/pool.ts'
+import { lockRow } from '#db/row-lock.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
@@ -78,6 +79,7 @@ export const kbCategoryRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
     async (request) => {
       const { organization_id } = tenantOf(request)
       const { category, queues } = await inOrganization(database.app, organization_id, async (tx) => {
+        await lockRow(tx, 'kb_categories', request.params.id)
         const before = await findCategory(tx, STAFF_EYES, request.params.id)
         if (!before) throw notFound('category')
         const category = await updateCategory(tx, before.id, { ...before, ...request.body })
@@ -96,6 +98,7 @@ export const kbCategoryRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
     async (request, reply) => {
       const { id } = request.params
       await inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+        await lockRow(tx, 'kb_categories', id)
         if (!(await findCategory(tx, STAFF_EYES, id))) throw notFound('category')
         if ((await deleteCategory(tx, id)) === 0) throw refusal(409, 'There are articles in this category.')
         await note(tx, request, { action: 'kb_category.delete', entity_type: 'kb_category', entity_id: id })

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { PRIORITIES } from '#db/job-inputs.ts'
 import { inOrganization } from '#db/pool.ts'
+import { lockRow } from '#db/row-lock.ts'
 import { deleteService, findService, insertService, listServices, serviceRow, updateService } from '#db/services.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
@@ -76,6 +77,7 @@ export const serviceRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
 
   app.patch('/services/:id', { schema: { summary: 'Change a service', tags, params: uuidParams, body: edit, response: { 200: serviceSchema } } }, (request) =>
     inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+      await lockRow(tx, 'services', request.params.id)
       const before = await findService(tx, ALL, request.params.id)
       if (!before) throw notFound('service')
       const service = await updateService(tx, before.id, { ...before, ...request.body })
@@ -97,6 +99,7 @@ export const serviceRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
     async (request, reply) => {
       const { id } = request.params
       await inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+        await lockRow(tx, 'services', id)
         if (!(await findService(tx, ALL, id))) throw notFound('service')
         if ((await deleteService(tx, id)) === 0) throw refusal(409, 'There are tickets of this service: set is_active to false instead.')
         await note(tx, request, { action: 'service.delete', entity_type: 'service', entity_id: id })

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { inOrganization } from '#db/pool.ts'
+import { lockRow } from '#db/row-lock.ts'
 import { deleteCalendar, findCalendar, insertCalendar, listCalendars, policiesOfCalendar, updateCalendar } from '#db/sla-policies.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
@@ -109,6 +110,7 @@ export const slaCalendarRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app
     async (request, reply) => {
       const { id } = request.params
       await inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+        await lockRow(tx, 'sla_calendars', id)
         if (!(await findCalendar(tx, id))) throw notFound('calendar')
         if ((await deleteCalendar(tx, id)) === 0) throw refusal(409, 'A policy counts by this calendar.')
         await note(tx, request, { action: 'sla_calendar.delete', entity_type: 'sla_calendar', entity_id: id })

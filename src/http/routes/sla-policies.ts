@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { inOrganization } from '#db/pool.ts'
+import { lockRow } from '#db/row-lock.ts'
 import { clearDefaultPolicy, deletePolicy, findCalendar, findPolicy, insertPolicy, listPolicies, updatePolicy } from '#db/sla-policies.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
@@ -69,6 +70,7 @@ export const slaPolicyRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, 
     async (request) => {
       const { organization_id } = tenantOf(request)
       const { policy, queues } = await inOrganization(database.app, organization_id, async (tx) => {
+        await lockRow(tx, 'sla_policies', request.params.id)
         const before = await findPolicy(tx, request.params.id)
         if (!before) throw notFound('policy')
         const wanted = { ...before, ...request.body }
@@ -110,6 +112,7 @@ export const slaPolicyRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, 
     async (request, reply) => {
       const { id } = request.params
       await inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+        await lockRow(tx, 'sla_policies', id)
         if (!(await findPolicy(tx, id))) throw notFound('policy')
         if ((await deletePolicy(tx, id)) === 0) throw refusal(409, 'Tickets stand under this policy.')
         await note(tx, request, { action: 'sla_policy.delete', entity_type: 'sla_policy', entity_id: id })

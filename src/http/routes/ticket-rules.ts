@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { findGroup } from '#db/agent-groups.ts'
 import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
+import { lockRow } from '#db/row-lock.ts'
 import { findService } from '#db/services.ts'
 import { conditionSchema } from '#db/ticket-condition.ts'
 import { newestIds } from '#db/ticket-list.ts'
@@ -134,6 +135,7 @@ export const ticketRuleRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
 
   app.patch('/rules/:id', { schema: { summary: 'Change a rule', tags, params: uuidParams, body: edit, response: { 200: ruleSchema } } }, (request) =>
     inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+      await lockRow(tx, 'ticket_rules', request.params.id)
       const before = await findRule(tx, request.params.id)
       if (!before) throw notFound('rule')
       if (request.body.actions) await requireTargets(tx, request.body.actions)
@@ -146,6 +148,7 @@ export const ticketRuleRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
   app.delete('/rules/:id', { schema: { summary: 'Delete a rule', tags, params: uuidParams, response: { 204: z.void() } } }, async (request, reply) => {
     const { id } = request.params
     await inOrganization(database.app, tenantOf(request).organization_id, async (tx) => {
+      await lockRow(tx, 'ticket_rules', id)
       if (!(await findRule(tx, id))) throw notFound('rule')
       await deleteRule(tx, id)
       await note(tx, request, { action: 'rule.delete', entity_type: 'rule', entity_id: id })

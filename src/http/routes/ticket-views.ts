@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
+import { lockRow } from '#db/row-lock.ts'
 import { conditionSchema } from '#db/ticket-condition.ts'
 import { TICKET_SORTS } from '#db/ticket-list.ts'
 import { deleteView, findView, insertView, listViews, updateView, viewRow } from '#db/ticket-views.ts'
@@ -91,8 +92,9 @@ export const ticketViewRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
   })
 }
 
-/** A view that the tenant may change: an own one, or for managers and admins any that is shared with them. */
+/** A view that the tenant may change, locked: an own one, or for managers and admins any that is shared with them. */
 async function findOwn(tx: DatabaseTransactionConnection, tenant: Tenant, id: string): Promise<ViewRow> {
+  await lockRow(tx, 'ticket_views', id)
   const view = await findView(tx, tenant, id)
   if (!view) throw notFound('view')
   if (view.owner_id !== tenant.user_id && tenant.role === 'agent') throw refusal(403, "This view is somebody else's.")
