@@ -60,11 +60,13 @@ export interface EmbeddedPostgres {
  */
 export async function startEmbeddedPostgres({ directory, settings = {}, say = () => {}, onGone = () => {} }: EmbeddedOptions): Promise<EmbeddedPostgres> {
   await mkdir(directory, { recursive: true })
-  const [account, password, port] = await Promise.all([databaseAccount(say), ownerPassword(directory), freePort()])
+  const [account, password] = await Promise.all([databaseAccount(say), ownerPassword(directory)])
   const [binaries, cluster] = await Promise.all([reachableBinaries(account, say), reachableCluster(clusterFiles(directory).cluster, account, say)])
   await createCluster(cluster, binaries, account, password, say)
   await stopLeftover(cluster, binaries, account, say)
 
+  // Looked for last: another program may take it meanwhile.
+  const port = await freePort()
   const flags = Object.entries({ ...SETTINGS, ...settings, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const logFile = clusterFiles(directory).log
   const launch = (): ChildProcess => {

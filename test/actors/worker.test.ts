@@ -218,12 +218,23 @@ test('writes that fail undo themselves and count as a failed attempt', async () 
 })
 
 test('drain finishes what ends in time and gives the rest back', async () => {
-  const worker = await testWorker(database)
-  const [quick] = await enqueueProbes(database, 1, { sleep_ms: 200 })
-  const [long] = await enqueueProbes(database, 1, { sleep_ms: 60_000 })
+  const mayEnd = Promise.withResolvers<void>()
+  const type = jobType(
+    'DRAINED',
+    async ({ payload, signal }) => {
+      await (payload === 'long' ? once(signal, 'abort') : mayEnd.promise)
+      signal.throwIfAborted()
+      return { kind: 'succeed' }
+    },
+    { queue: 'drained' },
+  )
+  const worker = await testWorker(database, { jobTypes: typesOf(type), queues: ['drained'] }, { DRAIN_MS: '5000' })
+  const [quick, long] = await enqueueJobs(database.system, [newJob(type, null, 'quick'), newJob(type, null, 'long')])
   await until(statusIs(quick!, 'running'), 'the quick job runs')
   await until(statusIs(long!, 'running'), 'the long job runs')
-  await worker.drain()
+  const drained = worker.drain()
+  mayEnd.resolve()
+  await drained
   assert.equal((await jobOf(database, quick!))['status'], 'done')
   const back = await jobOf(database, long!)
   assert.deepEqual([back['status'], back['attempt']], ['queued', 0])

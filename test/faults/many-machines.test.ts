@@ -11,7 +11,7 @@ import { start } from '../cli/program.ts'
 
 const TICKETS = 60
 const PROBES = 200
-const QUICK = { HEARTBEAT_MS: '300', WORKER_LOST_MS: '1500', RESCUE_MS: '300', POLL_MS: '200', SCHEDULER_MS: '60000' }
+const QUICK = { HEARTBEAT_MS: '300', WORKER_LOST_MS: '4000', RESCUE_MS: '300', POLL_MS: '200', SCHEDULER_MS: '60000' }
 
 test('three workers and two APIs on one database: one worker is cut off, one is killed, and nothing is lost or done twice', async () => {
   const ATUM_DATA_DIR = await mkdtemp(join(tmpdir(), 'atum-desk-machines-'))
@@ -57,7 +57,8 @@ test('three workers and two APIs on one database: one worker is cut off, one is 
   await until(async () => (await held(killed)).length > 0 && (await held(cutOff)).length > 0, 'both hold jobs')
   link.stall()
   workers[0]!.process.kill('SIGKILL')
-  await until(async () => (await database.owner(`select from workers where status = 'lost'`)).length === 2, 'both are taken for dead')
+  const lost = () => database.owner(`select from workers where status = 'lost' and id in ($1, $2)`, [killed, cutOff])
+  await until(async () => (await lost()).length === 2, 'both are taken for dead')
   await filing
   await until(
     async () => (await database.owner(`select from job_queue where status in ('claimed', 'running') and locked_by in ($1, $2)`, [killed, cutOff])).length === 0,

@@ -8,7 +8,7 @@ import { serviceUrls } from '#db/logins.ts'
 import { newJob } from '#jobs/job-type.ts'
 import { probe } from '#jobs/probe.ts'
 import { testDatabase, until } from '../support/database.ts'
-import { testWorker } from '../support/engine.ts'
+import { testWorker, typesOf } from '../support/engine.ts'
 import { createOrganization } from '../support/people.ts'
 import { hasPooler, startPooler } from './pooler.ts'
 import { assertAllOnce, countOf } from './support.ts'
@@ -27,7 +27,21 @@ test('through PgBouncer in transaction mode, one worker listening past it and on
   const pooled = await openDatabase(urls, { size: 10, name: 'pooled' })
   t.after(() => pooled.end())
   const organizations = await Promise.all([1, 2, 3, 4].map(() => createOrganization(pooled)))
-  const workers = [await testWorker(direct, { database: pooled }), await testWorker(direct, { database: pooled, directUrl: undefined })]
+  // A job of either ends when both have begun one.
+  const begun = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const typesFor = (worker: 0 | 1) =>
+    typesOf({
+      ...probe,
+      run: async (job) => {
+        begun[worker]!.resolve()
+        await Promise.all(begun.map(({ promise }) => promise))
+        return probe.run(job as never)
+      },
+    })
+  const workers = [
+    await testWorker(direct, { database: pooled, jobTypes: typesFor(0) }),
+    await testWorker(direct, { database: pooled, directUrl: undefined, jobTypes: typesFor(1) }),
+  ]
   t.after(() => Promise.all(workers.map((worker) => worker.drain())))
 
   const ids = (
@@ -45,7 +59,7 @@ test('through PgBouncer in transaction mode, one worker listening past it and on
     )
   ).flat()
   await notifyWorkers(pooled.system, JSON.stringify({ queues: ['default'] }))
-  await until(async () => (await countOf(direct, 'done')) === ids.length, 'all jobs are done', 30_000)
+  await until(async () => (await countOf(direct, 'done')) === ids.length, 'all jobs are done')
 
   await assertAllOnce(
     direct,

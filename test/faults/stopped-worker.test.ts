@@ -7,7 +7,7 @@ import { assertAllOnce, countOf, startProcess } from './support.ts'
 const database = await testDatabase()
 
 test('a worker that is stopped beyond its lease and then goes on: others do its jobs, its late writes are refused, it registers anew', async (t) => {
-  const ids = await enqueueProbes(database, 60, { sleep_ms: 250, marker: 'stopped' })
+  const ids = await enqueueProbes(database, 60, { sleep_ms: 1_500, marker: 'stopped' })
   const victim = await startProcess(database)
   t.after(() => victim.end())
   await until(async () => (await countOf(database, 'running')) >= 10, 'it is in the middle of it')

@@ -134,7 +134,7 @@ test('a stream ends with its token, and says so', async () => {
     .setSubject(admin.user.id)
     .setIssuer('atum-desk')
     .setIssuedAt()
-    .setExpirationTime('2s')
+    .setExpirationTime('10s')
     .sign(new TextEncoder().encode(SECRET))
   open.splice(0).forEach((listener) => listener.close())
   const listener = await listen(token)

@@ -135,7 +135,7 @@ test('a full queue takes no more jobs over HTTP, and still takes tickets', async
 })
 
 test('a key may be kept for a period, within bounds, and only with a key', async () => {
-  const job = { ...PROBE, unique_key: randomUUID(), unique_for_ms: 60_000 }
+  const job = { ...PROBE, unique_key: randomUUID(), unique_for_ms: 3_600_000 }
   const { status, body } = await admin.post('/jobs', job)
   assert.equal(status, 201)
   await admin.post(`/jobs/${body.id}/cancel`)

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { settleJobCounts } from '#db/job-counts.ts'
+import { probe } from '#jobs/probe.ts'
 import { testDatabase, until } from '../support/database.ts'
-import { enqueueProbes, testWorker } from '../support/engine.ts'
+import { enqueueProbes, testWorker, typesOf } from '../support/engine.ts'
 import { createOrganization } from '../support/people.ts'
 import { clientOf, testServer } from '../support/server.ts'
 
@@ -23,11 +24,11 @@ const limitsOf = ({ concurrency, rate_limit, rate_period_seconds, max_depth }: R
 ]
 
 test('an operator limits a queue, and what is not named stays', async () => {
-  const { status, body } = await operator.patch('/queues/mail', { concurrency: 4, rate_limit: 100, rate_period_seconds: 60 })
+  const { status, body } = await operator.patch('/queues/mail', { concurrency: 4, rate_limit: 100, rate_period_seconds: 3_600 })
   assert.equal(status, 200)
-  assert.deepEqual(limitsOf(body), [4, 100, 60, 1_000_000])
+  assert.deepEqual(limitsOf(body), [4, 100, 3_600, 1_000_000])
   assert.deepEqual([body.held, body.rate_tokens], [0, 100], 'a new rate begins with a full bucket')
-  assert.deepEqual(limitsOf((await operator.patch('/queues/mail', { max_depth: 10 })).body), [4, 100, 60, 10])
+  assert.deepEqual(limitsOf((await operator.patch('/queues/mail', { max_depth: 10 })).body), [4, 100, 3_600, 10])
   await database.owner(`update queues set rate_tokens = 5, rate_refilled_at = now() where name = 'mail'`)
   const slower = (await operator.patch('/queues/mail', { rate_limit: 50 })).body
   assert.ok(slower.rate_tokens >= 5 && slower.rate_tokens < 10, `a changed rate keeps its bucket: ${slower.rate_tokens}`)
@@ -38,7 +39,7 @@ test('an operator limits a queue, and what is not named stays', async () => {
   assert.deepEqual((audit[1]!['details'] as { before: object; after: object }).after, {
     concurrency: 4,
     rate_limit: 100,
-    rate_period_seconds: 60,
+    rate_period_seconds: 3_600,
     max_depth: 10,
   })
   assert.equal(audit[0]!['actor_id'], operator.user.id)
@@ -57,8 +58,13 @@ test('limits that make no sense are refused, and so is whoever is no operator', 
 test('a limit that is set while a worker runs is kept, and shows what is held', async () => {
   await operator.patch('/queues/default', { concurrency: 2 })
   await enqueueProbes(database, 12, { sleep_ms: 40 })
-  const worker = await testWorker(database)
+  // Nothing ends before the limit was seen.
+  const seen = Promise.withResolvers<void>()
+  const worker = await testWorker(database, {
+    jobTypes: typesOf({ ...probe, run: async (job) => seen.promise.then(() => probe.run(job as never)) }),
+  })
   await until(async () => (await queueNow())['held'] === 2, 'the limit is used')
+  seen.resolve()
   let most = 0
   await until(async () => {
     const { counts, held } = await queueNow()

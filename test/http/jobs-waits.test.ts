@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { JobType } from '#jobs/job-type.ts'
+import { probe } from '#jobs/probe.ts'
 import { testDatabase, until } from '../support/database.ts'
-import { enqueueProbes, testWorker } from '../support/engine.ts'
+import { enqueueProbes, testWorker, typesOf } from '../support/engine.ts'
 import { createOrganization } from '../support/people.ts'
 import { clientOf, testServer } from '../support/server.ts'
 
@@ -80,7 +82,7 @@ test('a job behind others of its lane says how many, and with how many organisat
 
 test('limits of the queue and of the key are told with what is held, and the rate with when it lets one through', async () => {
   await database.owner(
-    `update queues set concurrency = 1, rate_limit = 1, rate_period_seconds = 100, rate_tokens = 0, rate_refilled_at = now() where name = 'default'`,
+    `update queues set concurrency = 1, rate_limit = 1, rate_period_seconds = 10000, rate_tokens = 0, rate_refilled_at = now() where name = 'default'`,
   )
   const id = await make({ limit_key: 'door', limit_max: 2 })
   const tenant = `key ${organization.id} door`
@@ -91,7 +93,7 @@ test('limits of the queue and of the key are told with what is held, and the rat
   assert.deepEqual(await factsOf(id, 'queue_limit'), { held: 1, limit: 1 })
   assert.deepEqual(await factsOf(id, 'key_limit'), { held: 2, limit: 2 })
   const { seconds } = (await factsOf(id, 'rate'))!
-  assert.ok(Number(seconds) > 95 && Number(seconds) <= 100, String(seconds))
+  assert.ok(Number(seconds) > 9_500 && Number(seconds) <= 10_000, String(seconds))
   await database.owner('delete from job_slots')
   await database.owner(`update queues set concurrency = null, rate_limit = null, rate_period_seconds = null`)
   assert.deepEqual(await namesOf(id), ['no_worker', 'behind', 'fairness'])
@@ -102,7 +104,9 @@ test('a job in hand names its worker, one that failed waits for its back-off, on
   await operator.post('/jobs/bulk', { action: 'cancel', all: true, dry_run: false })
   const long = await make({ payload: { sleep_ms: 60_000 } })
   const failing = await make({ payload: { fail_times: 1 } })
-  const worker = await testWorker(database)
+  // It waits so long that a slow reader sees it wait.
+  const patient = { ...probe, backoff: { ...probe.backoff, base_ms: 600_000, max_ms: 600_000 } } as JobType
+  const worker = await testWorker(database, { jobTypes: typesOf(patient) })
   await until(async () => (await namesOf(long)).join() === 'in_hand', 'a worker holds it')
   const facts = await factsOf(long, 'in_hand')
   assert.equal(facts!['worker'], worker.id)

@@ -49,8 +49,8 @@ async function blockablePath(url: string) {
 test('health is degraded without a worker, and ok with one', async () => {
   const without = (await app.inject('/health')).json<Record<string, unknown>>()
   assert.equal(without['status'], 'degraded')
-  await database.owner(`insert into workers (name, host, pid, version, queues) values ('w', 'h', 1, '0', '{default}')`)
   const healthy = await testServer(database)
+  await database.owner(`insert into workers (name, host, pid, version, queues) values ('w', 'h', 1, '0', '{default}')`)
   const answer = await healthy.inject('/api/v1/health')
   assert.equal(answer.statusCode, 200)
   const { status, workers_alive, checks } = answer.json<{ status: string; workers_alive: number; checks: Record<string, Record<string, unknown>> }>()
