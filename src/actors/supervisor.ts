@@ -82,6 +82,8 @@ class SupervisorHost implements QueueSupervisor {
   #timers: { wait?: NodeJS.Timeout; gather?: NodeJS.Timeout; retry?: NodeJS.Timeout } = {}
   #away = 0
   #limits: QueueLimits | null = null
+  /** The last claim was made by a guess: whether other lanes have work is not known. */
+  #owesLook = false
 
   constructor(engine: Engine, recorder: Recorder, worker: number, queue: string, failed: (error: unknown) => void) {
     this.#engine = engine
@@ -110,7 +112,7 @@ class SupervisorHost implements QueueSupervisor {
       },
       guards: {
         hasNoSlot: () => this.crew.free === 0,
-        mayHaveMore: ({ context }) => context.woken || this.#lanes.hasDue(performance.now()),
+        mayHaveMore: ({ context }) => context.woken || this.#owesLook || this.#lanes.hasDue(performance.now()),
         budgetIsSpent: () => this.#crashes.isSpent(performance.now()),
       },
     })
@@ -174,7 +176,7 @@ class SupervisorHost implements QueueSupervisor {
 
   async #claimFromLanes(wanted: number, renew: boolean): Promise<Claimed> {
     const now = performance.now()
-    if (renew || this.#lanes.isStale(now) || !this.#lanes.hasDue(now)) {
+    if (renew || this.#owesLook || this.#lanes.isStale(now) || !this.#lanes.hasDue(now)) {
       const guessed = await this.#lookAround(wanted)
       if (guessed.jobs.length > 0) return guessed
     }
@@ -184,23 +186,21 @@ class SupervisorHost implements QueueSupervisor {
     return limited ? { jobs: await this.#claimLimited(quotas), lease: null } : this.#leaseLanes(quotas)
   }
 
-  /** Renews what is known of queue and lanes. Where nothing was known to wait, the lanes of late are claimed from in the same breath. */
+  /**
+   * Renews what is known of queue and lanes. Where nothing was known to wait, the lanes of late are claimed from first: a
+   * job that has just come starts a round trip earlier, and what else may have come is looked for at once after it.
+   */
   async #lookAround(wanted: number): Promise<Claimed> {
+    const isKnown = this.#limits !== null && !isLimited(this.#limits) && !this.#lanes.hasDue(performance.now())
+    const guess = isKnown && !this.#owesLook ? this.#lanes.recall(wanted) : []
+    const guessed = guess.length > 0 ? await this.#leaseLanes(guess) : NONE
+    this.#owesLook = guessed.jobs.length > 0
+    if (this.#owesLook) return guessed
     const { system } = this.#engine.database
-    const guess = this.#limits === null || isLimited(this.#limits) || this.#lanes.hasDue(performance.now()) ? [] : this.#lanes.recall(wanted)
-    const [view, guessed] = await Promise.allSettled([
-      Promise.all([readQueueLimits(system, this.queue), readyLanes(system, this.queue, LANES_MAX)]),
-      guess.length > 0 ? this.#leaseLanes(guess) : NONE,
-    ])
-    if (guessed.status === 'rejected') throw guessed.reason
-    if (view.status === 'fulfilled') {
-      this.#limits = view.value[0]
-      this.#lanes.renew(view.value[1], performance.now())
-      return guessed.value
-    }
-    // What was leased in the same breath is ours, whatever became of the view: dropped, it would stay leased for ever.
-    if (guessed.value.jobs.length > 0) return guessed.value
-    throw view.reason
+    const [limits, lanes] = await Promise.all([readQueueLimits(system, this.queue), readyLanes(system, this.queue, LANES_MAX)])
+    this.#limits = limits
+    this.#lanes.renew(lanes, performance.now())
+    return NONE
   }
 
   async #leaseLanes(lanes: readonly LaneQuota[]): Promise<Claimed> {
