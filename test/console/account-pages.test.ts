@@ -5,7 +5,7 @@ import { generateSync } from 'otplib'
 import type { Page } from 'playwright-core'
 import { LIMITS } from '#config.ts'
 import { violationsOf } from '../support/axe.ts'
-import { NO_BROWSER, open, openSite, typeInto } from '../support/browser.ts'
+import { eventually, NO_BROWSER, open, openSite, typeInto } from '../support/browser.ts'
 import type { Site } from '../support/browser.ts'
 import { mailedToken, sendWaitingMail } from '../support/mail.ts'
 import { createOrganization, createUser, PASSWORD } from '../support/people.ts'
@@ -34,11 +34,12 @@ async function testAccountPages(site: Site): Promise<void> {
     await page.keyboard.press('Enter')
   }
   const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name })
-  const focused = (page: Page) => page.evaluate<string>('document.activeElement.textContent')
   /** What the page is asked for, path and query, as the mail has it. */
   const linkOf = async (email: string): Promise<string> => {
     await sendWaitingMail(database)
-    const [mail] = await database.owner<{ body: string }>('select body from outgoing_mail where recipient = $1 order by created_at desc limit 1', [email])
+    const [mail] = await database.owner<{ body: string }>('select body from outgoing_mail where recipient = $1 order by created_at desc, job_id desc limit 1', [
+      email,
+    ])
     const link = /https?:\/\/[^/]+(\/console\/\S+)/.exec(mail?.body ?? '')?.[1]
     assert.ok(link, `no link in ${mail?.body}`)
     return link
@@ -52,7 +53,7 @@ async function testAccountPages(site: Site): Promise<void> {
     await typeInto(page.getByLabel('E-mail'), user.email)
     await page.keyboard.press('Enter')
     await heading(page, 'Look into your mail').waitFor()
-    assert.equal(await focused(page), 'Look into your mail')
+    await eventually(async () => assert.equal(await page.evaluate<string>('document.activeElement.textContent'), 'Look into your mail'))
 
     await page.goto(site.address + (await linkOf(user.email)))
     await heading(page, 'Choose a new password').waitFor()
@@ -62,11 +63,13 @@ async function testAccountPages(site: Site): Promise<void> {
     await page.getByLabel('New password', { exact: true }).fill('password1234')
     await page.keyboard.press('Enter')
     await page.getByRole('alert').getByText('too easily guessed').waitFor()
-    assert.equal(await page.getByLabel('New password', { exact: true }).inputValue(), 'password1234', 'what was typed is still there')
+    await eventually(async () =>
+      assert.equal(await page.getByLabel('New password', { exact: true }).inputValue(), 'password1234', 'what was typed is still there'),
+    )
     await page.getByLabel('New password', { exact: true }).fill(NEW_PASSWORD)
     await page.keyboard.press('Enter')
     await heading(page, 'Your password is set').waitFor()
-    assert.equal(new URL(page.url()).search, '', 'the address has lost its token')
+    await page.waitForURL((address) => address.search === '')
 
     await page.getByRole('link', { name: 'Sign in' }).click()
     await type(page, user.email, PASSWORD)
@@ -131,12 +134,14 @@ async function testAccountPages(site: Site): Promise<void> {
     const code = page.getByLabel('Code', { exact: true })
     await code.waitFor()
     assert.equal(await code.getAttribute('autocomplete'), 'one-time-code')
+    await page.getByRole('button', { name: 'Sign in', exact: true }).and(page.locator(':enabled')).waitFor()
     assert.equal(await page.getByRole('alert').count(), 0, 'a code that is asked for is no fault')
     await typeInto(code, '000000')
     await page.keyboard.press('Enter')
     await page.getByRole('alert').getByText('This code is wrong').waitFor()
-    assert.equal(await page.getByLabel('Password', { exact: true }).inputValue(), PASSWORD)
-    assert.equal(await code.inputValue(), '000000')
+    await eventually(async () =>
+      assert.deepEqual([await page.getByLabel('Password', { exact: true }).inputValue(), await code.inputValue()], [PASSWORD, '000000']),
+    )
     // It is selected: what is typed takes its place.
     await typeInto(code, codeOf(secret!, 1))
     await page.keyboard.press('Enter')
@@ -175,7 +180,7 @@ async function testAccountPages(site: Site): Promise<void> {
         await page.goto(`${site.address}/console/${path}`)
         await heading(page, title).waitFor()
         assert.deepEqual(await violationsOf(page), [], path)
-        assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320, path)
+        await eventually(async () => assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320, path))
       }
       assert.deepEqual(faults, [])
     })

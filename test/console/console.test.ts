@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Request } from 'playwright-core'
-import { NO_BROWSER, open, openSite, OPERATOR, signIn } from '../support/browser.ts'
+import { eventually, NO_BROWSER, open, openSite, OPERATOR, signIn } from '../support/browser.ts'
 import type { Site } from '../support/browser.ts'
 import { until } from '../support/database.ts'
 
@@ -13,8 +13,7 @@ const FIRST_LOAD_BYTES_MAX = 200_000
 
 function testConsole(site: Site): void {
   test('the first load is below 200 kB on the wire, compressed', async () => {
-    const context = await site.browser.newContext()
-    const page = await context.newPage()
+    const page = await (await site.window()).newPage()
     const loaded: Request[] = []
     page.on('requestfinished', (request) => loaded.push(request))
     await page.goto(`${site.address}/console/`)
@@ -35,7 +34,7 @@ function testConsole(site: Site): void {
     await page.getByRole('alert').getByText('do not go together').waitFor()
     await signIn(page)
     await page.getByText('No job matches these filters').waitFor()
-    assert.ok(page.url().endsWith('/console/?status=failed'))
+    await page.waitForURL('**/console/?status=failed')
   })
 
   test('probes move through the machine, and one of them is followed to its end', async () => {
@@ -53,11 +52,12 @@ function testConsole(site: Site): void {
     await page.keyboard.press('Enter')
     await page.waitForURL('**/console/jobs/*')
     await page.locator('.timeline').getByText('SUCCEED').waitFor()
-    const events = await page.locator('.entry-event').allTextContents()
     const attempt = ['CLAIM', 'START']
-    assert.deepEqual(events, ['ENQUEUE', ...attempt, 'FAIL', ...attempt, 'FAIL', ...attempt, 'SUCCEED'])
+    await eventually(async () =>
+      assert.deepEqual(await page.locator('.entry-event').allTextContents(), ['ENQUEUE', ...attempt, 'FAIL', ...attempt, 'FAIL', ...attempt, 'SUCCEED']),
+    )
     await page.getByText('START ×3').waitFor()
-    assert.equal(await page.locator('.state.lit .state-name').textContent(), 'done')
+    await eventually(async () => assert.equal(await page.locator('.state.lit .state-name').textContent(), 'done'))
     assert.deepEqual(faults, [])
   })
 
@@ -88,7 +88,7 @@ function testConsole(site: Site): void {
     await page.locator('.row').first().waitFor()
     await page.context().setOffline(true)
     await page.getByRole('alert').getByText('The API does not answer').waitFor()
-    assert.ok((await page.locator('.row').count()) > 0)
+    await page.locator('.row').first().waitFor()
     await page.context().setOffline(false)
     await page.getByRole('alert').waitFor({ state: 'detached' })
   })
@@ -98,10 +98,10 @@ function testConsole(site: Site): void {
     await page.setViewportSize({ width: 320, height: 640 })
     await signIn(page)
     await page.locator('.row').first().waitFor()
-    assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320)
+    await eventually(async () => assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320))
     await page.locator('.row-link').first().click()
     await page.locator('.timeline').waitFor()
-    assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320)
+    await eventually(async () => assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320))
   })
 
   test('signing out leaves nothing behind', async () => {
@@ -109,6 +109,6 @@ function testConsole(site: Site): void {
     await signIn(page)
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
-    assert.equal(await page.evaluate<number>('sessionStorage.length'), 0)
+    await eventually(async () => assert.equal(await page.evaluate<number>('sessionStorage.length'), 0))
   })
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { seedDemo } from '#demo/seed.ts'
 import { hashPassword } from '#http/passwords.ts'
 import { violationsOf } from '../support/axe.ts'
-import { NO_BROWSER, open, openSite, signIn } from '../support/browser.ts'
+import { eventually, NO_BROWSER, open, openSite, signIn } from '../support/browser.ts'
 import type { Site } from '../support/browser.ts'
 import { until } from '../support/database.ts'
 
@@ -42,7 +42,7 @@ async function testDeskPages(site: Site): Promise<void> {
         for (const [path, text] of pages) {
           await page.goto(site.address + path)
           await page.getByText(text).or(page.getByLabel(text)).first().waitFor()
-          assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), width, path)
+          await eventually(async () => assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), width, path))
           found.push(...(await violationsOf(page)).map((violation) => `${path} ${violation}`))
         }
         assert.deepEqual(found, [])

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { seedDemo } from '#demo/seed.ts'
 import { hashPassword } from '#http/passwords.ts'
 import { violationsOf } from '../support/axe.ts'
-import { NO_BROWSER, open, openSite, signIn, typeInto } from '../support/browser.ts'
+import { eventually, NO_BROWSER, open, openSite, signIn, typeInto } from '../support/browser.ts'
 import type { Person, Site } from '../support/browser.ts'
 import { until } from '../support/database.ts'
 
@@ -35,7 +35,9 @@ async function testDesk(site: Site): Promise<void> {
     await page.getByRole('heading', { name: 'No clock runs' }).waitFor()
     await page.keyboard.press('j')
     await page.keyboard.press('j')
-    assert.equal(await page.evaluate<boolean>('document.activeElement === document.querySelectorAll(".tickets .row-link")[1]'), true)
+    await eventually(async () =>
+      assert.equal(await page.evaluate<boolean>('document.activeElement === document.querySelectorAll(".tickets .row-link")[1]'), true),
+    )
     await page.keyboard.press('Enter')
     await page.waitForURL('**/desk/tickets/*')
     await page.getByRole('button', { name: 'Accept', exact: true }).click()
@@ -48,7 +50,7 @@ async function testDesk(site: Site): Promise<void> {
     await page.waitForURL('**/desk/')
     await page.getByRole('link', { name: 'Mine' }).click()
     await page.locator('.ticket', { hasText: 'assigned' }).waitFor()
-    assert.equal(await page.locator('.ticket').count(), 1)
+    await eventually(async () => assert.equal(await page.locator('.ticket').count(), 1))
   })
 
   test('a draft survives a reload, keeps what was written while the API is away, and is sent by Ctrl-Enter', async () => {
@@ -57,15 +59,15 @@ async function testDesk(site: Site): Promise<void> {
     const box = page.getByLabel('Reply to the customer')
     await box.fill('We are on our way.')
     await page.reload()
-    assert.equal(await box.inputValue(), 'We are on our way.')
+    await eventually(async () => assert.equal(await box.inputValue(), 'We are on our way.'))
     await page.context().setOffline(true)
     await box.press('Control+Enter')
     await page.locator('.composer').getByRole('alert').waitFor()
-    assert.equal(await box.inputValue(), 'We are on our way.')
+    await eventually(async () => assert.equal(await box.inputValue(), 'We are on our way.'))
     await page.context().setOffline(false)
     await box.press('Control+Enter')
     await page.locator('.said-staff', { hasText: 'We are on our way.' }).waitFor()
-    assert.equal(await box.inputValue(), '')
+    await eventually(async () => assert.equal(await box.inputValue(), ''))
     await page.locator('h1').focus()
     await page.keyboard.press('n')
     await page.getByLabel('Internal note', { exact: true }).last().fill('Ask Grace.')
@@ -85,6 +87,7 @@ async function testDesk(site: Site): Promise<void> {
     await page.locator('.sources blockquote').first().waitFor()
     await page.getByRole('button', { name: 'Edit and send' }).click()
     const box = page.getByLabel('Reply to the customer')
+    await eventually(async () => assert.notEqual(await box.inputValue(), ''))
     await box.press('Control+End')
     await box.pressSequentially(' Call us any time.')
     await page.getByRole('button', { name: 'Send reply' }).click()
@@ -162,6 +165,7 @@ async function testDesk(site: Site): Promise<void> {
     })
     await page.getByRole('combobox', { name: 'Priority' }).selectOption('urgent')
     await page.getByText('Somebody changed this ticket meanwhile').waitFor()
+    await page.unrouteAll({ behavior: 'wait' })
     assert.notEqual((await one('select priority from tickets where id = $1', [third.ticket_id]))['priority'], 'urgent')
   })
 
@@ -188,7 +192,7 @@ async function testDesk(site: Site): Promise<void> {
     const { page } = await open(site, '/desk/?q=Many+of+them')
     await signIn(page, agent)
     await page.getByRole('button', { name: 'Show 100 more' }).click()
-    await until(async () => (await page.locator('.ticket').count()) === 120, 'all of them are shown')
+    await eventually(async () => assert.equal(await page.locator('.ticket').count(), 120))
     await site.database.owner(`delete from tickets where number > 1000`)
   })
 }

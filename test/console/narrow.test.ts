@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { violationsOf } from '../support/axe.ts'
-import { NO_BROWSER, open, openSite, signIn } from '../support/browser.ts'
+import { eventually, NO_BROWSER, open, openSite, signIn } from '../support/browser.ts'
 import type { Site } from '../support/browser.ts'
 import { until } from '../support/database.ts'
 import { enqueueProbes } from '../support/engine.ts'
@@ -18,7 +18,7 @@ async function testNarrow(site: Site): Promise<void> {
 
   /** Each page, with a text that is there when its data are. */
   const pages: [string, string][] = [
-    ['/console/', 'Newest jobs'],
+    ['/console/', 'PROBE'],
     ['/console/machines?edge=running%3Efailed', 'PermanentFailure'],
     ['/console/jobs', 'PROBE'],
     [`/console/jobs/${dead}`, 'What happened'],
@@ -35,7 +35,7 @@ async function testNarrow(site: Site): Promise<void> {
       for (const [path, text] of pages) {
         await page.goto(site.address + path)
         await page.getByText(text).first().waitFor()
-        assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320, path)
+        await eventually(async () => assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320, path))
         found.push(...(await violationsOf(page)).map((violation) => `${path} ${violation}`))
       }
       assert.deepEqual(found, [])

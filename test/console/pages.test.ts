@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { violationsOf } from '../support/axe.ts'
-import { NO_BROWSER, open, openSite, signIn, typeInto } from '../support/browser.ts'
+import { eventually, NO_BROWSER, open, openSite, pressInTurn, signIn, typeInto } from '../support/browser.ts'
 import type { Site } from '../support/browser.ts'
 import { enqueueProbes } from '../support/engine.ts'
 import { until } from '../support/database.ts'
@@ -19,7 +19,7 @@ async function testPages(site: Site): Promise<void> {
 
   /** Each page, with a text that is there when its data are. */
   const pages: [string, string][] = [
-    ['/console/', 'Newest jobs'],
+    ['/console/', 'PROBE'],
     ['/console/machines', 'p95'],
     ['/console/machines?edge=running%3Efailed', 'PermanentFailure'],
     ['/console/machines?machine=worker', 'worker machine'],
@@ -53,8 +53,7 @@ async function testPages(site: Site): Promise<void> {
     await page.getByRole('dialog', { name: 'Keys' }).getByText('Go to Workers').waitFor()
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
-    await page.keyboard.press('g')
-    await page.keyboard.press('w')
+    await pressInTurn(page, 'g', 'w')
     await page.waitForURL('**/console/workers')
     await page.keyboard.press('Control+k')
     await page.getByRole('dialog', { name: 'Commands' }).waitFor()
@@ -62,12 +61,11 @@ async function testPages(site: Site): Promise<void> {
     await page.getByRole('option', { name: /Go to Health/ }).waitFor()
     await page.keyboard.press('Enter')
     await page.waitForURL('**/console/health')
-    await page.keyboard.press('g')
-    await page.keyboard.press('j')
+    await pressInTurn(page, 'g', 'j')
     await page.waitForURL('**/console/jobs')
     await page.locator('.row').first().waitFor()
     await page.keyboard.press('/')
-    assert.equal(await page.evaluate<string>('document.activeElement.getAttribute("aria-label")'), 'Search in jobs')
+    await eventually(async () => assert.equal(await page.evaluate<string>('document.activeElement.getAttribute("aria-label")'), 'Search in jobs'))
     assert.deepEqual(faults, [])
   })
 
@@ -89,12 +87,12 @@ async function testPages(site: Site): Promise<void> {
     await signIn(page)
     await page.getByText('live, event 4').waitFor()
     const lit = page.locator('.state.lit .state-name')
-    assert.equal(await lit.textContent(), 'failed')
+    await eventually(async () => assert.equal(await lit.textContent(), 'failed'))
     await page.getByLabel('Replay').focus()
     await page.keyboard.press('Home')
     await page.getByText('event 1 of 4').waitFor()
     await page.locator('.replay-words').getByText('ENQUEUE').waitFor()
-    assert.equal(await lit.textContent(), 'queued')
+    await eventually(async () => assert.equal(await lit.textContent(), 'queued'))
     await page.getByRole('button', { name: 'Live' }).click()
     await page.getByText('stack', { exact: true }).click()
     await page.locator('.entry pre').getByText('PermanentFailure').first().waitFor()
@@ -108,8 +106,7 @@ async function testPages(site: Site): Promise<void> {
     await signIn(page)
     await page.getByLabel('Search in jobs').fill('state:failed marker to be found')
     await page.waitForURL('**/console/jobs?status=failed&q=marker+to+be+found')
-    await page.locator('.row').first().waitFor()
-    assert.equal(await page.locator('.row').count(), 1)
+    await eventually(async () => assert.equal(await page.locator('.row').count(), 1))
     await page.getByRole('button', { name: 'Save this view' }).click()
     await page.getByLabel('Name of the view').fill('Marked')
     await page.keyboard.press('Enter')
@@ -142,7 +139,7 @@ async function testPages(site: Site): Promise<void> {
     await signIn(page)
     await page.getByRole('link', { name: 'Elsewhere', exact: true }).click()
     await page.waitForURL('**/console/jobs?q=a%2Bb%26c&status=done')
-    assert.equal(await page.getByLabel('Search in jobs').inputValue(), 'state:done a+b&c')
+    await eventually(async () => assert.equal(await page.getByLabel('Search in jobs').inputValue(), 'state:done a+b&c'))
     await page.getByRole('button', { name: 'Change this view' }).click()
     await page.getByLabel('Name of the view').fill('Here')
     await page.getByLabel('Share it').check()

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { generateSync } from 'otplib'
 import type { Page } from 'playwright-core'
 import { violationsOf } from '../support/axe.ts'
-import { NO_BROWSER, open, openSite, signIn, typeInto } from '../support/browser.ts'
+import { eventually, NO_BROWSER, open, openSite, signIn, typeInto } from '../support/browser.ts'
 import type { Site } from '../support/browser.ts'
 import { sendWaitingMail } from '../support/mail.ts'
 import { createOrganization, createUser, PASSWORD } from '../support/people.ts'
@@ -54,7 +54,7 @@ async function testSecondFactor(site: Site): Promise<void> {
     await heading(page, 'Set up a second factor').waitFor()
     const { codes } = await setUp(page)
     assert.equal(codes.length, 10)
-    assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320)
+    await eventually(async () => assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320))
     assert.deepEqual(await violationsOf(page), [])
     assert.equal(await page.getByRole('button', { name: 'Go on' }).isEnabled(), false, 'not before they are kept')
     const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download' }).click()])
@@ -138,7 +138,7 @@ async function testSecondFactor(site: Site): Promise<void> {
     const { page, faults } = await open(site, `/console/register?organization=${organization.slug}`, { viewport: { width: 320, height: 640 } })
     await heading(page, 'Ask for an account').waitFor()
     assert.deepEqual(await violationsOf(page), [])
-    assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320)
+    await eventually(async () => assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320))
     await page.getByLabel('Your name').fill('Kim')
     await page.getByLabel('E-mail').fill(email)
     await page.getByLabel('Password', { exact: true }).fill('password1234')
@@ -169,7 +169,7 @@ async function testSecondFactor(site: Site): Promise<void> {
       await signIn(page, { email: user.email, password: PASSWORD })
       await page.getByRole('button', { name: 'Set up a second factor' }).waitFor()
       assert.deepEqual(await violationsOf(page), [])
-      assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320)
+      await eventually(async () => assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320))
     })
   }
 }

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, changePassword, factorStanding, newRecoveryCodes, removeFactor, signOutEverywhere } from './api.ts'
 import type { FactorStanding } from './api.ts'
 import { Fault as Wrong, Field, words } from './door.tsx'
@@ -191,7 +191,7 @@ function CodeField(props: { input: ReturnType<typeof useFirst>; value: string; o
 /** An input that has the focus as it appears. */
 function useFirst() {
   const input = useRef<HTMLInputElement>(null)
-  useEffect(() => input.current?.focus(), [])
+  useLayoutEffect(() => input.current?.focus(), [])
   return input
 }
 
@@ -202,7 +202,7 @@ function PasswordSection() {
   const inputs = [useRef<HTMLInputElement>(null), useRef<HTMLInputElement>(null)] as const
   const wrong = error instanceof ApiError && error.isAbout('current_password')
   const refused = isPasswordRefused(error)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (wrong) inputs[0].current?.select()
     else if (refused) inputs[1].current?.focus()
   }, [error])

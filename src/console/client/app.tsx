@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks'
 import { AccountPage } from './account-page.tsx'
 import { AiPage } from './ai-page.tsx'
 import { health, me } from './api.ts'
@@ -113,7 +113,7 @@ const PLACES: Record<string, Place> = {
 
 function useSignedIn(): boolean {
   const [, draw] = useState('')
-  useEffect(
+  useLayoutEffect(
     () =>
       onSessionChange(() => {
         if (!isSignedIn()) forgetDirectory()

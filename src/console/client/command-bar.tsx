@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { signOut } from './api.ts'
 import { followKeys, useCommands } from './commands.ts'
 import { STAFF } from './desk/people.ts'
@@ -12,8 +12,8 @@ export function CommandBar({ role }: { role: string | undefined }) {
   const [shown, setShown] = useState<'palette' | 'keys' | null>(null)
   // A dialog says that it is closed a moment later: another one may be open by then.
   const close = (which: 'palette' | 'keys') => setShown((before) => (before === which ? null : before))
-  useEffect(followKeys, [])
-  useEffect(() => {
+  useLayoutEffect(followKeys, [])
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (event.key.toLowerCase() !== 'k' || !(event.ctrlKey || event.metaKey)) return
       event.preventDefault()

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 /** Something that can be done now: by its key, from the palette, or not at all elsewhere. */
 export interface Command {
@@ -17,7 +17,7 @@ const SECOND_KEY_MS = 1_200
 export function useCommands(commands: readonly Command[]): void {
   const latest = useRef(commands)
   latest.current = commands
-  useEffect(() => {
+  useLayoutEffect(() => {
     const mine = Symbol('commands')
     // What is run is what the component last said, not what it said when its commands were offered.
     offers.set(
@@ -35,7 +35,7 @@ export function useCommands(commands: readonly Command[]): void {
 /** Everything that can be done now. */
 export function useOffered(): Command[] {
   const [, draw] = useState(0)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listener = () => draw((count) => count + 1)
     listeners.add(listener)
     return () => {
@@ -50,19 +50,19 @@ const offered = (): Command[] => [...offers.values()].flat()
 /** Runs the command whose key is pressed, unless somebody is writing. */
 export function followKeys(): () => void {
   let before = ''
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let pressedAt = 0
   const press = (event: KeyboardEvent) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target) || document.querySelector('dialog[open]')) return
-    const keys = before ? `${before} ${event.key}` : event.key
+    // When the keys were pressed, not when the page came to hear of them: a busy page forgets none.
+    const keys = before && event.timeStamp - pressedAt < SECOND_KEY_MS ? `${before} ${event.key}` : event.key
     const command = offered().find((each) => each.keys === keys) ?? offered().find((each) => each.keys === event.key)
-    clearTimeout(timer)
     before = ''
     if (command) {
       event.preventDefault()
       command.run()
     } else if (offered().some((each) => each.keys?.startsWith(`${event.key} `))) {
       before = event.key
-      timer = setTimeout(() => (before = ''), SECOND_KEY_MS)
+      pressedAt = event.timeStamp
     }
   }
   addEventListener('keydown', press)

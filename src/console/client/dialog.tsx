@@ -1,10 +1,10 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 
 /** A dialog in front of the page, which the browser itself keeps the focus in. */
 export function Dialog({ label, close, children }: { label: string; close: () => void; children: ComponentChildren }) {
   const element = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     element.current?.showModal()
   }, [])
   return (

@@ -1,5 +1,5 @@
 import type { ComponentChildren, RefObject } from 'preact'
-import { useEffect, useId, useRef } from 'preact/hooks'
+import { useLayoutEffect, useId, useRef } from 'preact/hooks'
 import { ApiError, Unreachable } from './api.ts'
 import { Brand } from './brand.tsx'
 
@@ -7,7 +7,7 @@ import { Brand } from './brand.tsx'
 export function Door({ title, children }: { title: string; children: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null)
   const first = useRef(title)
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${title} · ATUM DESK`
     if (title !== first.current) heading.current?.focus()
     first.current = title

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, beginFactor, confirmFactor } from './api.ts'
 import { Fault, Field, words } from './door.tsx'
 import { QrCode } from './qr-code.tsx'
@@ -19,8 +19,8 @@ export function FactorSetup({ label, done }: { label: string; done: () => void }
 /** The field of a form that has one: it has the focus, and after a refusal what it holds is selected. */
 function useOnlyField(error: Error | null) {
   const input = useRef<HTMLInputElement>(null)
-  useEffect(() => input.current?.focus(), [])
-  useEffect(() => {
+  useLayoutEffect(() => input.current?.focus(), [])
+  useLayoutEffect(() => {
     if (error) input.current?.select()
   }, [error])
   return input

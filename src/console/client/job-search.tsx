@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { useCommands } from './commands.ts'
 import { FILTER_WORDS, filtersOf, FILTERS, parseSearch, writeSearch } from './job-filter.ts'
 import { go, jobAddress, withQuery } from './route.ts'
@@ -13,7 +13,7 @@ export function JobSearch({ query }: { query: URLSearchParams }) {
   const sent = useRef(asked)
   const box = useRef<HTMLInputElement>(null)
   // The address moved by other means than this box (a link, the back button): it follows.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (asked !== sent.current) setText(asked)
     sent.current = asked
   }, [asked])

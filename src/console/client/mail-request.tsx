@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError } from './api.ts'
 import { Fault, Field, words } from './door.tsx'
 import { useAction } from './use-action.ts'
@@ -20,7 +20,7 @@ export function MailRequest({ label, ask, onAsked, before = '', focus = false }:
   const [email, setEmail] = useState(before)
   const { busy, error, run } = useAction()
   const input = useRef<HTMLInputElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (focus) input.current?.focus()
   }, [])
   const malformed = error instanceof ApiError && error.isAbout('email')

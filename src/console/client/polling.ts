@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { connection, onConnectionChange } from './connection.ts'
 
 /** After failures the pause doubles up to this. */
@@ -11,7 +11,7 @@ export interface Polled<Answer> {
   data: Answer | undefined
   /** What the last attempt met; undefined where it succeeded. */
   error: Error | undefined
-  /** Asks now instead of at the next turn. */
+  /** Asks now instead of at the next turn; where an answer is under way, once more after it. */
   refresh: () => void
 }
 
@@ -33,7 +33,7 @@ export function usePolling<Answer>(key: string, everyMs: number, ask: (signal: A
         error: 'error' in outcome ? outcome.error : undefined,
       })),
     )
-    refresh.current = poll.now
+    refresh.current = poll.again
     return poll.stop
   }, [key])
 
@@ -46,11 +46,13 @@ type Outcome<Answer> = { data: Answer } | { error: Error }
 function startPolling<Answer>(
   latest: { current: { ask: (signal: AbortSignal) => Promise<Answer>; everyMs: number } },
   settle: (outcome: Outcome<Answer>) => void,
-): { now: () => void; stop: () => void } {
+): { again: () => void; stop: () => void } {
   const life = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined
   let failures = 0
   let asking = false
+  /** Something was done while an answer was under way that may not know of it yet. */
+  let outdated = false
 
   const turn = async (): Promise<void> => {
     clearTimeout(timer)
@@ -63,6 +65,10 @@ function startPolling<Answer>(
     if (life.signal.aborted) return
     failures = 'error' in outcome ? failures + 1 : 0
     settle(outcome)
+    if (outdated) {
+      outdated = false
+      return turn()
+    }
     const { everyMs } = latest.current
     timer = setTimeout(() => void turn(), failures ? Math.min(BACK_OFF_MAX_MS, everyMs * 2 ** failures) : Math.max(everyMs, tookMs * REST))
   }
@@ -73,7 +79,10 @@ function startPolling<Answer>(
   addEventListener('online', now)
   now()
   return {
-    now,
+    again: () => {
+      outdated = asking
+      now()
+    },
     stop: () => {
       life.abort()
       clearTimeout(timer)
@@ -105,6 +114,6 @@ export function useNow(now: () => number): number {
 /** Whether the API answers, drawn again when that changes. */
 export function useConnection(): ReturnType<typeof connection> {
   const [current, setCurrent] = useState(connection)
-  useEffect(() => onConnectionChange(setCurrent), [])
+  useLayoutEffect(() => onConnectionChange(setCurrent), [])
   return current
 }

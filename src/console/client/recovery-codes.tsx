@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 interface Props {
   codes: readonly string[]
@@ -12,7 +12,7 @@ export function RecoveryCodes({ codes, label, kept }: Props) {
   const [sure, setSure] = useState(false)
   const [copied, setCopied] = useState(false)
   const list = useRef<HTMLOListElement>(null)
-  useEffect(() => list.current?.focus(), [])
+  useLayoutEffect(() => list.current?.focus(), [])
   const text = `${codes.join('\n')}\n`
   const copy = async () => {
     try {

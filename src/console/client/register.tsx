@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, register } from './api.ts'
 import { Door, Fault, Field, words } from './door.tsx'
 import { isPasswordRefused, NewPassword, passwordRefusal } from './new-password.tsx'
@@ -31,8 +31,8 @@ export function Register({ organization: given }: { organization: string | null 
           ? 'name'
           : null
   const faultOf = (field: keyof typeof inputs) => (fault === field ? ERROR : undefined)
-  useEffect(() => inputs.name.current?.focus(), [])
-  useEffect(() => {
+  useLayoutEffect(() => inputs.name.current?.focus(), [])
+  useLayoutEffect(() => {
     if (fault) inputs[fault].current?.focus()
   }, [error])
 

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, resetPassword } from './api.ts'
 import { Door, Fault, words } from './door.tsx'
 import { isPasswordRefused, NewPassword, passwordRefusal } from './new-password.tsx'
@@ -17,8 +17,8 @@ export function ResetPassword({ token }: { token: string | null }) {
   const input = useRef<HTMLInputElement>(null)
   const useless = !held || isAbout(error, 'token')
   const refused = isPasswordRefused(error) || (error instanceof ApiError && error.status === 400)
-  useEffect(() => input.current?.focus(), [])
-  useEffect(() => {
+  useLayoutEffect(() => input.current?.focus(), [])
+  useLayoutEffect(() => {
     if (refused) input.current?.focus()
   }, [error])
 

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 
 /** With its slash: the server sends /console there, without the query. */
 export const HOME = '/console/'
@@ -16,7 +16,7 @@ export interface Route {
 /** Where the address bar stands; the component is drawn again when it moves. */
 export function useRoute(): Route {
   const [route, setRoute] = useState(read)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const follow = () => setRoute(read())
     addEventListener('popstate', follow)
     return () => removeEventListener('popstate', follow)

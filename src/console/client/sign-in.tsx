@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, signIn } from './api.ts'
 import { Door, Fault, Field, words } from './door.tsx'
 import { FORGOT_PASSWORD, REGISTER } from './route.ts'
@@ -23,15 +23,15 @@ export function SignIn() {
   const lacksCode = isOf(error, 'otp-required')
   const wrongCode = isOf(error, 'otp-wrong')
   const wrongPassword = error instanceof ApiError && error.status === 401 && !lacksCode && !wrongCode
-  useEffect(() => emailInput.current?.focus(), [])
-  useEffect(() => {
+  useLayoutEffect(() => emailInput.current?.focus(), [])
+  useLayoutEffect(() => {
     if (wrongPassword) passwordInput.current?.select()
     if (wrongCode) codeInput.current?.select()
     if (lacksCode || wrongCode) setTwoFactors(true)
     if (isAmbiguous(error)) setManyAccounts(true)
   }, [error])
-  useEffect(() => organizationInput.current?.focus(), [manyAccounts])
-  useEffect(() => codeInput.current?.focus(), [twoFactors])
+  useLayoutEffect(() => organizationInput.current?.focus(), [manyAccounts])
+  useLayoutEffect(() => codeInput.current?.focus(), [twoFactors])
   const because = endedBecause()
 
   return (

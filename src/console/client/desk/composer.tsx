@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, randomKey, readIfThere, send } from '../api.ts'
 import { usePolling } from '../polling.ts'
 import type { Me, Page } from '../shapes.ts'
@@ -43,7 +43,7 @@ export function Composer({ ticket, me, offered, sent, writing }: Props) {
     change({ text: draft.text === '' ? text : `${draft.text}\n\n${text}` })
     box.current?.focus()
   }
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!offered) return
     const { id, content } = offered.suggestion
     change({ kind: 'reply', text: draft.text.trim() === '' ? content : `${draft.text}\n\n${content}`, suggestion: { id, content } })
@@ -129,6 +129,7 @@ export function Composer({ ticket, me, offered, sent, writing }: Props) {
         placeholder={draft.kind === 'reply' ? 'The customer reads this' : 'Only your colleagues read this'}
         rows={6}
         value={draft.text}
+        readOnly={busy}
         onInput={(event) => change({ text: event.currentTarget.value })}
         onKeyDown={(event) => {
           if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) submit()

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
-import { read } from '../api.ts'
+import { read, Unreachable } from '../api.ts'
+import { onConnectionChange } from '../connection.ts'
 import type { Page } from '../shapes.ts'
 import type { Person, Service } from './shapes.ts'
 
@@ -27,8 +28,13 @@ export function useDirectory(): Directory {
     const listener = () => draw((count) => count + 1)
     listeners.add(listener)
     loading ??= load()
+    // It could not be read while the API was away: it is read as soon as that is back.
+    const ignoreConnection = onConnectionChange(({ up }) => {
+      if (up) loading ??= load()
+    })
     return () => {
       listeners.delete(listener)
+      ignoreConnection()
     }
   }, [])
   return {
@@ -75,6 +81,7 @@ async function lookUp(id: string): Promise<void> {
     people.set(id, await read<Person>(`/users/${id}`, new AbortController().signal))
     tell()
   } catch (error) {
+    if (error instanceof Unreachable) asked.delete(id)
     console.warn('a name could not be read', error)
   }
 }

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { read, readIfThere } from '../api.ts'
 import { serverNow } from '../connection.ts'
 import { useHeld } from '../held.ts'
@@ -34,7 +34,9 @@ export function TicketList({ query, me }: { query: URLSearchParams; me: Me }) {
   const [wanted, setWanted] = useState({ of: '', pages: 1 })
   const pages = wanted.of === asked.toString() ? wanted.pages : 1
   const { data, error, refresh } = usePolling(`tickets ${asked}`, LIST_MS, (signal) => readPages(asked, pages, signal))
-  useEffect(refresh, [pages])
+  useEffect(() => {
+    if (pages > 1) refresh()
+  }, [pages])
   useTicketEvents(refresh)
   const directory = useDirectory()
   const now = useNow(serverNow)
@@ -169,10 +171,18 @@ function Filters({ query }: { query: URLSearchParams }) {
 function TicketSearch({ query }: { query: URLSearchParams }) {
   const asked = query.get('q') ?? ''
   const [text, setText] = useState(asked)
-  useEffect(() => setText(asked), [asked])
+  const sent = useRef(asked)
+  // The address moved by other means than this box: it follows. What is typed meanwhile stays.
+  useLayoutEffect(() => {
+    if (asked !== sent.current) setText(asked)
+    sent.current = asked
+  }, [asked])
   useEffect(() => {
     if (text.trim() === asked) return undefined
-    const timer = setTimeout(() => go(withQuery(new URLSearchParams(location.search), { q: text.trim() || null }), { replace: true }), TYPING_MS)
+    const timer = setTimeout(() => {
+      sent.current = text.trim()
+      go(withQuery(new URLSearchParams(location.search), { q: text.trim() || null }), { replace: true })
+    }, TYPING_MS)
     return () => clearTimeout(timer)
   }, [text])
   return (

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, read, readIfThere, send } from '../api.ts'
 import { Age, Blank, Chip, Fault, Loading } from '../marks.tsx'
 import { usePolling } from '../polling.ts'
@@ -101,7 +101,7 @@ function TicketHead({ ticket, me, changed }: { ticket: Ticket; me: Me; changed: 
   const { busy, error, run } = useAction()
   const { change } = useChange(ticket, changed)
   const title = useRef<HTMLHeadingElement>(null)
-  useEffect(() => title.current?.focus(), [])
+  useLayoutEffect(() => title.current?.focus(), [])
   const moves = TICKET_MOVES[ticket.status] ?? []
   const takes = ticket.assigned_to !== me.id && moves.length > 0 && ticket.status !== 'new'
   // Who takes it assigns it.
