@@ -52,7 +52,7 @@ export async function newestLabels(db: CommonQueryMethods, limit: number): Promi
       select distinct on (ticket_id, field) * from newest order by ticket_id, field, id desc
     )
     select ticket_id, number, subject || E'\n' || left(ticket.description, 6000) as text, field, value, is_right
-      from last join tickets ticket on ticket.id = ticket_id order by last.id desc`)
+      from last join tickets ticket on ticket.organization_id = bound_organization() and ticket.id = ticket_id order by last.id desc`)
 }
 
 /** A key that changes with each label. */
@@ -73,5 +73,5 @@ export async function moodLabels(db: CommonQueryMethods, limit: number): Promise
        where organization_id = bound_organization() and field = 'sentiment' order by ticket_id, id desc
     )
     select subject || E'\n' || left(ticket.description, 6000) as text, last.value #>> '{}' as mood, last.at
-      from last join tickets ticket on ticket.id = ticket_id where is_right order by last.id desc limit ${limit}`)
+      from last join tickets ticket on ticket.organization_id = bound_organization() and ticket.id = ticket_id where is_right order by last.id desc limit ${limit}`)
 }

@@ -66,7 +66,9 @@ export async function activateModel(db: CommonQueryMethods, field: ModelField, n
   if (!found) return false
   await db.query(sql.typeAlias('void')`
     update ai_models set is_active = false where organization_id = bound_organization() and field = ${field} and is_active`)
-  await db.query(sql.typeAlias('void')`update ai_models set is_active = true, activated_at = now() where id = ${found.id}`)
+  await db.query(
+    sql.typeAlias('void')`update ai_models set is_active = true, activated_at = now() where organization_id = bound_organization() and id = ${found.id}`,
+  )
   return true
 }
 

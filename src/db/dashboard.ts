@@ -55,7 +55,8 @@ export async function readDashboard(
                where organization_id = bound_organization() and created_at > now() - make_interval(days => ${window_days})
                order by created_at desc, id desc limit ${sample}) ticket
        cross join lateral (
-          select min(comment.created_at) as at from comments comment join users author on author.id = comment.author_id
+          select min(comment.created_at) as at from comments comment join users author
+              on author.organization_id = comment.organization_id and author.id = comment.author_id
            where comment.organization_id = ticket.organization_id and comment.ticket_id = ticket.id
              and not comment.is_internal and not comment.is_ai_generated and author.role in ('agent', 'manager', 'admin')
         ) first_reply

@@ -24,8 +24,8 @@ export async function readDelivery(db: CommonQueryMethods, id: string): Promise<
   return db.maybeOne(sql.type(outgoing)`
     select delivery.id, endpoint_id, event_id, message_id, event_type, payload, happened_at, url, is_active,
            case when previous_secret_until > now() then array[secret, previous_secret] else array[secret] end as secrets
-      from webhook_deliveries delivery join webhook_endpoints endpoint on endpoint.id = delivery.endpoint_id
-     where delivery.id = ${id}`)
+      from webhook_deliveries delivery join webhook_endpoints endpoint on endpoint.organization_id = delivery.organization_id and endpoint.id = delivery.endpoint_id
+     where delivery.organization_id = bound_organization() and delivery.id = ${id}`)
 }
 
 export interface DeliveryOutcome {
@@ -41,7 +41,7 @@ export async function noteDelivery(db: CommonQueryMethods, id: string, outcome: 
     update webhook_deliveries
        set status = ${outcome.status}, response_status = ${outcome.response_status}, attempt = ${outcome.attempt}, error = ${outcome.error},
            delivered_at = case when ${outcome.status} = 'delivered' then now() end
-     where id = ${id}`)
+     where organization_id = bound_organization() and id = ${id}`)
 }
 
 const wordless = z.object({ organization_id: z.string(), id: z.string() })
@@ -58,7 +58,8 @@ export async function endDelivery(db: CommonQueryMethods, id: string): Promise<z
   return db.maybeOne(sql.type(ending)`
     update webhook_deliveries delivery set status = 'failed', attempt = job.attempt, error = coalesce(job.last_error, job.status::text)
       from job_queue job
-     where delivery.id = ${id} and delivery.status = 'pending' and job.id = job_ids[cardinality(job_ids)] and job.status in ('failed', 'cancelled')
+     where delivery.organization_id = bound_organization() and delivery.id = ${id} and delivery.status = 'pending'
+       and job.organization_id = delivery.organization_id and job.id = job_ids[cardinality(job_ids)] and job.status in ('failed', 'cancelled')
     returning endpoint_id, job.id as job_id, job.status as job_status, error`)
 }
 
@@ -66,8 +67,9 @@ export async function endDelivery(db: CommonQueryMethods, id: string): Promise<z
 export async function hasTakenSince(db: CommonQueryMethods, deliveryId: string): Promise<boolean> {
   return db.oneFirst(sql.type(z.object({ taken: z.boolean() }))`
     select exists (
-      select from webhook_deliveries taken join webhook_deliveries failed on failed.id = ${deliveryId} and failed.endpoint_id = taken.endpoint_id
-       where taken.status = 'delivered' and taken.delivered_at > failed.created_at) as taken`)
+      select from webhook_deliveries taken join webhook_deliveries failed
+          on failed.organization_id = taken.organization_id and failed.id = ${deliveryId} and failed.endpoint_id = taken.endpoint_id
+       where taken.organization_id = bound_organization() and taken.status = 'delivered' and taken.delivered_at > failed.created_at) as taken`)
 }
 
 export interface NewDelivery {
@@ -98,7 +100,7 @@ export async function resumeDelivery(db: CommonQueryMethods, id: string, jobId: 
   await db.query(sql.typeAlias('void')`
     update webhook_deliveries
        set status = 'pending', delivered_at = null, response_status = null, error = null, attempt = null, job_ids = (job_ids || ${jobId}::int8)[greatest(1, cardinality(job_ids) - 8):]
-     where id = ${id}`)
+     where organization_id = bound_organization() and id = ${id}`)
 }
 
 export const deliveryRow = z.object({
@@ -125,7 +127,7 @@ const columns = sql.fragment`
   case when delivery.status = 'pending' and job.status in ('failed', 'cancelled') then 'failed' else delivery.status end as status,
   coalesce(delivery.attempt, job.attempt) as attempt, case when job.status in ('queued', 'retried') then job.run_after end as next_attempt_at,
   coalesce(error, case when delivery.status = 'pending' then job.last_error end) as error, job_ids[cardinality(job_ids)] as job_id`
-const source = sql.fragment`webhook_deliveries delivery left join job_queue job on job.id = job_ids[cardinality(job_ids)]`
+const source = sql.fragment`webhook_deliveries delivery left join job_queue job on job.organization_id = delivery.organization_id and job.id = job_ids[cardinality(job_ids)]`
 
 /** Deliveries to an endpoint, the newest first, after a position. */
 export async function listDeliveries(
@@ -158,7 +160,9 @@ export async function listAttempts(db: CommonQueryMethods, id: string, limit: nu
   return db.any(sql.type(attemptRow)`
     select job_id, at, attempt, lower(event::text) as outcome, details
       from job_events
-     where job_id in (select unnest(job_ids) from webhook_deliveries where organization_id = bound_organization() and id = ${id}) and from_state in ('running', 'claimed')
+     where organization_id = bound_organization()
+       and job_id in (select unnest(job_ids) from webhook_deliveries where organization_id = bound_organization() and id = ${id})
+       and from_state in ('running', 'claimed')
        and event in ('SUCCEED', 'FAIL', 'TIMEOUT', 'LOSE', 'CANCEL')
      order by job_id desc, seq desc limit ${limit}`)
 }

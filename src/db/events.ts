@@ -36,7 +36,7 @@ export async function eventsAfter(db: CommonQueryMethods, organizationId: string
     select event.*, ticket.requester_id, requester.role in ('customer_user', 'customer_admin') as requester_is_customer
       from event
       left join tickets ticket on ticket.organization_id = event.organization_id and ticket.id = event.ticket_id
-      left join users requester on requester.id = ticket.requester_id
+      left join users requester on requester.organization_id = ticket.organization_id and requester.id = ticket.requester_id
      order by event.id`)
   return rows.map((each) => ({ ...each, type: eventTypeOf(each.action) }))
 }

@@ -7,7 +7,7 @@ import { moveOf } from './job-moves.ts'
 import { recordMoves } from './job-records.ts'
 import { NO_TENANT } from './jobs.ts'
 import type { StandingRow } from './jobs.ts'
-import { sql } from './sql.ts'
+import { ofBound, sql } from './sql.ts'
 import { countWhenCommitted } from './transition-counts.ts'
 import type { CommonQueryMethods, DatabaseTransactionConnection } from './pool.ts'
 
@@ -84,7 +84,7 @@ async function lockJobs(tx: DatabaseTransactionConnection, ids: readonly number[
   return tx.any(sql.type(standingRow)`
     select id, organization_id, job_type, queue, status, version, attempt, max_attempts, locked_by, last_error,
            greatest(0, extract(epoch from run_after - now()) * 1000)::float8 as delay_ms, cancel_requested_at
-      from job_queue where id = any(${sql.array([...ids], 'int8')}) order by id for update`)
+      from job_queue where id = any(${sql.array([...ids], 'int8')}) and ${ofBound} order by id for update`)
 }
 
 /** Those of these ended jobs whose unique key a live job has, or one before it in the batch. */
@@ -96,7 +96,7 @@ async function takenKeys(tx: DatabaseTransactionConnection, rows: readonly Stand
         from job_queue where id = any(${sql.array(
           rows.map((row) => row.id),
           'int8',
-        )}) and unique_key is not null
+        )}) and unique_key is not null and ${ofBound}
     ) as job
      where place > 1 or exists (
        select from job_unique where job_unique.tenant = job.tenant and job_unique.job_type = job.job_type and job_unique.unique_key = job.unique_key)`)
@@ -105,5 +105,5 @@ async function takenKeys(tx: DatabaseTransactionConnection, rows: readonly Stand
 async function requestCancels(tx: DatabaseTransactionConnection, ids: readonly number[]): Promise<void> {
   await tx.query(sql.typeAlias('void')`
     update job_queue set cancel_requested_at = coalesce(cancel_requested_at, now()), updated_at = now()
-     where id = any(${sql.array([...ids], 'int8')}) and status in ('claimed', 'running')`)
+     where id = any(${sql.array([...ids], 'int8')}) and status in ('claimed', 'running') and ${ofBound}`)
 }

@@ -3,7 +3,7 @@ import type { JobState } from '#machines/job.ts'
 import { jobEventRow, jobRow, NO_TENANT } from './jobs.ts'
 import type { NewJob } from './job-enqueue.ts'
 import type { JobEventRow, JobRow } from './jobs.ts'
-import { sql } from './sql.ts'
+import { ofBound, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 const jobColumns = sql.fragment`
@@ -53,12 +53,12 @@ export type JobDetailRow = z.infer<typeof jobDetailRow>
 
 /** A job with what its handler reports, or null where the caller may see none with this id. */
 export async function findJob(db: CommonQueryMethods, id: number): Promise<JobDetailRow | null> {
-  return db.maybeOne(sql.type(jobDetailRow)`select ${jobColumns}, progress from job_queue where id = ${id}`)
+  return db.maybeOne(sql.type(jobDetailRow)`select ${jobColumns}, progress from job_queue where id = ${id} and ${ofBound}`)
 }
 
 /** The jobs with these ids, in the order of their ids. */
 export async function findJobs(db: CommonQueryMethods, ids: readonly number[]): Promise<readonly JobRow[]> {
-  return db.any(sql.type(jobRow)`select ${jobColumns} from job_queue where id = any(${sql.array(ids, 'int8')}) order by id`)
+  return db.any(sql.type(jobRow)`select ${jobColumns} from job_queue where id = any(${sql.array(ids, 'int8')}) and ${ofBound} order by id`)
 }
 
 /** The jobs that have the unique keys of these: because they live, or because they keep them for a period. */
@@ -98,9 +98,9 @@ export async function listJobEvents(db: CommonQueryMethods, jobId: number, page:
   return db.any(sql.type(jobEventRow)`
     select seq, event, from_state, to_state, attempt, worker, at, details
       from job_events
-     where job_id = ${jobId} and seq > ${page.after}::int8
-       and at >= coalesce((select created_at - ${LOG_MARGIN} from job_queue where id = ${jobId}), '-infinity')
-       and at <= coalesce((select finished_at + ${LOG_MARGIN} from job_queue where id = ${jobId}), 'infinity')
+     where job_id = ${jobId} and seq > ${page.after}::int8 and ${ofBound}
+       and at >= coalesce((select created_at - ${LOG_MARGIN} from job_queue where id = ${jobId} and ${ofBound}), '-infinity')
+       and at <= coalesce((select finished_at + ${LOG_MARGIN} from job_queue where id = ${jobId} and ${ofBound}), 'infinity')
      order by seq limit ${page.limit}`)
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { sql } from './sql.ts'
+import { ofBound, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 export const jobViewRow = z.object({
@@ -20,9 +20,8 @@ export interface JobViewReader {
   user_id: string
   organization_id: string | null
 }
-const shownTo = ({ user_id, organization_id }: JobViewReader) => sql.fragment`(
-  ${organization_id === null ? sql.fragment`organization_id is null` : sql.fragment`organization_id = ${organization_id}`}
-  and (owner_id = ${user_id} or is_shared))`
+const shownTo = ({ user_id, organization_id }: JobViewReader) => sql.fragment`
+  organization_id is not distinct from ${organization_id}::uuid and (owner_id = ${user_id} or is_shared)`
 
 export type JobViewFields = Pick<JobViewRow, 'name' | 'is_shared' | 'query'>
 
@@ -31,7 +30,7 @@ export async function insertJobView(db: CommonQueryMethods, owner: JobViewReader
   return db.maybeOne(sql.type(jobViewRow)`
     insert into job_views (organization_id, owner_id, name, is_shared, query)
     select ${owner.organization_id}::uuid, ${owner.user_id}::uuid, ${view.name}, ${view.is_shared}::boolean, ${view.query}
-     where (select count(*) from job_views where owner_id = ${owner.user_id}) < ${limit}
+     where (select count(*) from job_views where owner_id = ${owner.user_id} and ${ofBound}) < ${limit}
     returning ${columns}`)
 }
 
@@ -55,10 +54,10 @@ export async function findJobView(db: CommonQueryMethods, reader: JobViewReader,
 export async function updateJobView(db: CommonQueryMethods, id: string, view: JobViewFields): Promise<JobViewRow> {
   return db.one(sql.type(jobViewRow)`
     update job_views set name = ${view.name}, is_shared = ${view.is_shared}, query = ${view.query}, updated_at = now()
-     where id = ${id}
+     where id = ${id} and ${ofBound}
     returning ${columns}`)
 }
 
 export async function deleteJobView(db: CommonQueryMethods, id: string): Promise<void> {
-  await db.query(sql.typeAlias('void')`delete from job_views where id = ${id}`)
+  await db.query(sql.typeAlias('void')`delete from job_views where id = ${id} and ${ofBound}`)
 }

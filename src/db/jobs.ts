@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { JOB_EVENTS, JOB_STATES } from '#machines/job.ts'
 import type { JobContext } from '#machines/job.ts'
 import type { JobStanding } from '#machines/job-step.ts'
-import { sql } from './sql.ts'
+import { ofBound, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 const json = z.unknown()
@@ -82,7 +82,7 @@ export function standingOf(row: Pick<StandingRow, 'status' | 'attempt' | 'max_at
 
 /** A job as the machine sees it, locked until the transaction ends; null where the caller may see no such job. */
 export async function lockJob(db: CommonQueryMethods, id: number): Promise<StandingRow | null> {
-  return db.maybeOne(sql.type(standingRow)`select ${standingColumns} from job_queue where id = ${id} for update`)
+  return db.maybeOne(sql.type(standingRow)`select ${standingColumns} from job_queue where id = ${id} and ${ofBound} for update`)
 }
 
 /** Whether a live job has the unique key of this one, which has ended. */
@@ -91,7 +91,7 @@ export async function uniqueKeyIsTaken(db: CommonQueryMethods, id: number): Prom
     select job_unique.job_id from job_queue job
       join job_unique on job_unique.tenant = coalesce(job.organization_id, ${NO_TENANT})
         and job_unique.job_type = job.job_type and job_unique.unique_key = job.unique_key
-     where job.id = ${id}`)
+     where job.id = ${id} and ${ofBound}`)
 }
 
 /**
@@ -109,7 +109,7 @@ export async function recordProgress(db: CommonQueryMethods, job: { id: number; 
 export async function requestCancel(db: CommonQueryMethods, id: number): Promise<void> {
   await db.query(sql.typeAlias('void')`
     update job_queue set cancel_requested_at = coalesce(cancel_requested_at, now()), updated_at = now()
-     where id = ${id} and status in ('claimed', 'running')`)
+     where id = ${id} and status in ('claimed', 'running') and ${ofBound}`)
 }
 
 /**

@@ -57,7 +57,9 @@ export async function listArticles(
 }
 
 export async function findArticle(db: CommonQueryMethods, sees: { internal: boolean }, id: string): Promise<ArticleRow | null> {
-  return db.maybeOne(sql.type(articleRow)`select ${columns} from kb_articles article where id = ${id} and ${visibleTo(sees)}`)
+  return db.maybeOne(
+    sql.type(articleRow)`select ${columns} from kb_articles article where organization_id = bound_organization() and id = ${id} and ${visibleTo(sees)}`,
+  )
 }
 
 /** The article to which a slug leads, one that it has or one that it had. */
@@ -77,7 +79,9 @@ export async function isSlugTaken(db: CommonQueryMethods, slug: string, articleI
 
 /** An article that nobody else changes until the transaction ends. */
 export async function lockArticle(db: CommonQueryMethods, id: string): Promise<ArticleRow | null> {
-  return db.maybeOne(sql.type(articleRow)`select ${columns} from kb_articles article where id = ${id} for no key update`)
+  return db.maybeOne(
+    sql.type(articleRow)`select ${columns} from kb_articles article where organization_id = bound_organization() and id = ${id} for no key update`,
+  )
 }
 
 export type ArticleFields = Pick<ArticleRow, 'slug' | 'title' | 'content' | 'category_id' | 'is_internal' | 'is_published'>
@@ -97,12 +101,12 @@ export async function updateArticle(db: CommonQueryMethods, id: string, article:
        set slug = ${article.slug}, title = ${article.title}, content = ${article.content}, category_id = ${article.category_id}::uuid, is_internal = ${article.is_internal},
            is_published = ${article.is_published}, version = version + 1, updated_at = now(),
            published_at = case when ${article.is_published} then case when is_published then published_at else now() end end
-     where id = ${id} returning ${columns}`)
+     where organization_id = bound_organization() and id = ${id} returning ${columns}`)
 }
 
 /** Deletes an article with its versions and what was suggested of it. */
 export async function deleteArticle(db: CommonQueryMethods, id: string): Promise<void> {
-  await db.query(sql.typeAlias('void')`delete from kb_articles where id = ${id}`)
+  await db.query(sql.typeAlias('void')`delete from kb_articles where organization_id = bound_organization() and id = ${id}`)
 }
 
 export const versionRow = z.object({

@@ -29,7 +29,11 @@ export async function listCategories(
 }
 
 export async function findCategory(db: CommonQueryMethods, sees: { internal: boolean }, id: string): Promise<CategoryRow | null> {
-  return db.maybeOne(sql.type(categoryRow)`select ${columns} from kb_categories where id = ${id} and (${sees.internal} or not is_internal)`)
+  return db.maybeOne(
+    sql.type(
+      categoryRow,
+    )`select ${columns} from kb_categories where organization_id = bound_organization() and id = ${id} and (${sees.internal} or not is_internal)`,
+  )
 }
 
 export async function insertCategory(db: CommonQueryMethods, { name, description, is_internal, position }: CategoryFields): Promise<CategoryRow> {
@@ -42,13 +46,13 @@ export async function insertCategory(db: CommonQueryMethods, { name, description
 export async function updateCategory(db: CommonQueryMethods, id: string, { name, description, is_internal, position }: CategoryFields): Promise<CategoryRow> {
   return db.one(sql.type(categoryRow)`
     update kb_categories set name = ${name}, description = ${description}, is_internal = ${is_internal}, position = ${position}
-     where id = ${id} returning ${columns}`)
+     where organization_id = bound_organization() and id = ${id} returning ${columns}`)
 }
 
 /** Deletes a category without articles. @returns how many were deleted: 0 or 1 */
 export async function deleteCategory(db: CommonQueryMethods, id: string): Promise<number> {
   const { rowCount } = await db.query(sql.typeAlias('void')`
-    delete from kb_categories category where id = ${id}
+    delete from kb_categories category where organization_id = bound_organization() and id = ${id}
       and not exists (select from kb_articles article where article.organization_id = category.organization_id and category_id = category.id)`)
   return rowCount
 }

@@ -11,7 +11,7 @@ export async function lockSuggestion(db: CommonQueryMethods, id: string): Promis
       from ticket_kb_suggestions suggestion
       join kb_articles article on article.organization_id = suggestion.organization_id and article.id = article_id
       left join kb_categories category on category.organization_id = article.organization_id and category.id = category_id
-     where suggestion.id = ${id} for no key update of suggestion`)
+     where suggestion.organization_id = bound_organization() and suggestion.id = ${id} for no key update of suggestion`)
 }
 
 /** Keeps a user's vote, in the place of an earlier one. */
@@ -29,9 +29,9 @@ export async function tallyVotes(db: CommonQueryMethods, suggestionId: string, l
   return db.one(sql.type(tallyRow)`
     with tally as (
       select count(*) filter (where is_helpful) as helpful, count(*) filter (where not is_helpful) as unhelpful
-        from kb_suggestion_votes where suggestion_id = ${suggestionId}
+        from kb_suggestion_votes where organization_id = bound_organization() and suggestion_id = ${suggestionId}
     )
     update ticket_kb_suggestions suggestion set is_helpful = case when helpful = unhelpful then ${last} else helpful > unhelpful end
-      from tally where suggestion.id = ${suggestionId}
+      from tally where suggestion.organization_id = bound_organization() and suggestion.id = ${suggestionId}
     returning suggestion.id as suggestion_id, is_helpful, helpful as helpful_votes, unhelpful as unhelpful_votes`)
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { sql } from './sql.ts'
+import { ofBound, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 export const mailRow = z.object({
@@ -27,7 +27,7 @@ export async function listMail(
     select id, organization_id, job_id, recipient as to, subject, body as text, status, message_id, created_at,
            (extract(epoch from created_at) * 1000000)::int8 as at_us
       from outgoing_mail
-     where (${filter.to}::text is null or lower(recipient) = lower(${filter.to}))
+     where ${ofBound} and (${filter.to}::text is null or lower(recipient) = lower(${filter.to}))
        and (${before?.at_us ?? null}::int8 is null
             or ((extract(epoch from created_at) * 1000000)::int8, id) < (${before?.at_us ?? null}::int8, ${before?.id ?? null}::uuid))
      order by created_at desc, id desc limit ${page.limit}`)

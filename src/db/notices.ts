@@ -11,7 +11,7 @@ export async function ticketsToTell(db: CommonQueryMethods, ids: readonly string
   return db.any(sql.type(ticketFacts)`
     select ticket.id, number, subject, requester_id, email, organization.name as organization
       from tickets ticket
-      join users requester on requester.id = requester_id and requester.is_active
+      join users requester on requester.organization_id = ticket.organization_id and requester.id = requester_id and requester.is_active
       join organizations organization on organization.id = ticket.organization_id
      where ticket.organization_id = bound_organization() and ticket.id = any(${sql.array(ids, 'uuid')})`)
 }
@@ -21,6 +21,7 @@ const reply = z.object({ id: z.string(), content: z.string(), author: z.string()
 /** What was said in public comments of the bound organisation, and by whom. */
 export async function repliesToTell(db: CommonQueryMethods, ids: readonly string[]): Promise<readonly z.infer<typeof reply>[]> {
   return db.any(sql.type(reply)`
-    select comment.id, content, full_name as author from comments comment join users author on author.id = author_id
+    select comment.id, content, full_name as author from comments comment
+      join users author on author.organization_id = comment.organization_id and author.id = author_id
      where comment.organization_id = bound_organization() and not is_internal and comment.id = any(${sql.array(ids, 'uuid')})`)
 }

@@ -1,6 +1,7 @@
 import { createPgDriverFactory } from '@slonik/pg-driver'
 import { createPool, SchemaValidationError } from 'slonik'
 import type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection, Interceptor } from 'slonik'
+import { BIND_ORGANIZATION, nameOrganization } from './bound-organization.ts'
 import { isPooled } from './pooler.ts'
 import { prepared, sql } from './sql.ts'
 import { traceStatements } from './statement-traces.ts'
@@ -59,7 +60,7 @@ async function openPool(url: string, { size, name }: PoolOptions): Promise<Datab
   let forgotten = performance.now()
   const pool = await createPool(address.href, {
     driverFactory: createPgDriverFactory(),
-    interceptors: [...(keepsPlans ? [] : [forgetNames]), parseRows, ...traceStatements()],
+    interceptors: [nameOrganization(), ...(keepsPlans ? [] : [forgetNames]), parseRows, ...traceStatements()],
     typeParsers,
     captureStackTrace: false,
     maxPoolSize: size,
@@ -137,7 +138,7 @@ export function inOrganization<T>(
 
 /** Binds the organisation until the transaction ends. */
 export async function bindOrganization(tx: CommonQueryMethods, organizationId: string): Promise<void> {
-  await tx.query(prepared('bind-organization', sql.unsafe`select set_config('atum.organization_id', ${organizationId}, true)`))
+  await tx.query(prepared(BIND_ORGANIZATION, sql.unsafe`select set_config('atum.organization_id', ${organizationId}, true)`))
 }
 
 /** Less than the second after which PostgreSQL looks for a deadlock. */

@@ -58,7 +58,7 @@ async function replacePrediction(db: CommonQueryMethods, id: string): Promise<vo
     update ai_predictions
        set is_live = false, state = case when state = 'offered' then 'replaced' else state end,
            decided_at = case when state = 'offered' then now() else decided_at end
-     where id = ${id}`)
+     where organization_id = bound_organization() and id = ${id}`)
 }
 
 const jsonOf = (value: FieldValue | null) => (value === null ? null : JSON.stringify(value))
@@ -106,7 +106,7 @@ export async function lockPredictions(db: CommonQueryMethods, ticketId: string):
 /** Notes that a prediction was written to its ticket, and what stood there before. */
 export async function notePredictionApplied(db: CommonQueryMethods, id: string, previous: FieldValue | null): Promise<void> {
   await db.query(sql.typeAlias('void')`
-    update ai_predictions set applied_at = now(), previous = ${JSON.stringify(previous)}::jsonb where id = ${id}`)
+    update ai_predictions set applied_at = now(), previous = ${JSON.stringify(previous)}::jsonb where organization_id = bound_organization() and id = ${id}`)
 }
 
 export interface Decision {
@@ -123,7 +123,7 @@ export async function decidePrediction(db: CommonQueryMethods, id: string, decis
     update ai_predictions
        set state = ${decision.state}, decided_at = now(), decided_by = ${decision.decided_by}, decided_via = ${decision.via},
            final_value = ${jsonOf(decision.final_value ?? null)}::jsonb, edit_distance = ${decision.edit_distance ?? null}
-     where id = ${id} and state = 'offered'`)
+     where organization_id = bound_organization() and id = ${id} and state = 'offered'`)
 }
 
 const score = z.object({ field: z.enum(PREDICTED_FIELDS), is_right: z.boolean().nullable(), is_first: z.boolean() })
@@ -136,20 +136,22 @@ export async function scorePredictions(db: CommonQueryMethods, ticketId: string)
   return db.any(sql.type(score)`
     with truth as (
       select 'category' as field, to_jsonb(service.name) as value
-        from tickets ticket join services service on service.id = service_id where ticket.id = ${ticketId}
+        from tickets ticket join services service on service.organization_id = ticket.organization_id and service.id = service_id
+       where ticket.organization_id = bound_organization() and ticket.id = ${ticketId}
       union all
       select 'group', to_jsonb(${groupOfTicket})
-        from tickets ticket left join services service on service.id = service_id where ticket.id = ${ticketId} and ${groupOfTicket} is not null
+        from tickets ticket left join services service on service.organization_id = ticket.organization_id and service.id = service_id
+       where ticket.organization_id = bound_organization() and ticket.id = ${ticketId} and ${groupOfTicket} is not null
       union all
       select 'sentiment', value from (
         select value from ai_labels where organization_id = bound_organization() and ticket_id = ${ticketId} and field = 'sentiment' and is_right
          order by id desc limit 1) said
       union all
-      select 'priority', to_jsonb(priority::text) from tickets where id = ${ticketId} and accepted_at is not null
+      select 'priority', to_jsonb(priority::text) from tickets where organization_id = bound_organization() and id = ${ticketId} and accepted_at is not null
       union all
-      select 'tags', to_jsonb(tags) from tickets where id = ${ticketId} and tags <> '{}'
+      select 'tags', to_jsonb(tags) from tickets where organization_id = bound_organization() and id = ${ticketId} and tags <> '{}'
       union all
-      select 'assignee', to_jsonb(assigned_to::text) from tickets where id = ${ticketId} and assigned_to is not null
+      select 'assignee', to_jsonb(assigned_to::text) from tickets where organization_id = bound_organization() and id = ${ticketId} and assigned_to is not null
     )
     update ai_predictions prediction
        set final_value = coalesce(truth.value, prediction.final_value), scored_at = now(),
@@ -157,7 +159,7 @@ export async function scorePredictions(db: CommonQueryMethods, ticketId: string)
                            when prediction.field = 'tags' then prediction.value <@ truth.value
                            else prediction.value = truth.value end
       from ai_predictions known left join truth on truth.field = known.field
-     where known.id = prediction.id and prediction.organization_id = bound_organization() and prediction.ticket_id = ${ticketId}
+     where known.organization_id = prediction.organization_id and known.id = prediction.id and prediction.organization_id = bound_organization() and prediction.ticket_id = ${ticketId}
        and prediction.field in ('category', 'priority', 'tags', 'group', 'assignee', 'sentiment') and prediction.value is not null
     returning prediction.field, prediction.is_right, known.scored_at is null as is_first`)
 }

@@ -16,22 +16,22 @@ export async function readRagSource(db: CommonQueryMethods, type: SourceType, id
   if (type === 'kb') {
     return db.maybeOne(sql.type(source)`
       select title, content, case when article.is_internal or coalesce(category.is_internal, false) then 'internal' else 'public' end as visibility
-        from kb_articles article left join kb_categories category on category.id = article.category_id
-       where article.id = ${id} and is_published`)
+        from kb_articles article left join kb_categories category on category.organization_id = article.organization_id and category.id = article.category_id
+       where article.organization_id = bound_organization() and article.id = ${id} and is_published`)
   }
   return db.maybeOne(sql.type(source)`
     select subject as title,
            concat_ws(E'\n\n', ticket.description, (
              select string_agg(comment.content, E'\n\n' order by comment.created_at) from comments comment
-              where comment.ticket_id = ticket.id and not comment.is_internal and not comment.is_ai_generated)) as content,
+              where comment.organization_id = ticket.organization_id and comment.ticket_id = ticket.id and not comment.is_internal and not comment.is_ai_generated)) as content,
            'internal' as visibility
-      from tickets ticket where ticket.id = ${id} and status in ('resolved', 'closed')`)
+      from tickets ticket where ticket.organization_id = bound_organization() and ticket.id = ${id} and status in ('resolved', 'closed')`)
 }
 
 /** The hash of what is indexed of a source; null where it is not indexed. */
 export async function indexedHash(db: CommonQueryMethods, type: SourceType, id: string): Promise<Buffer | null> {
   const row = await db.maybeOne(sql.type(z.object({ content_hash: z.instanceof(Buffer) }))`
-    select content_hash from rag_documents where source_type = ${type} and source_id = ${id}`)
+    select content_hash from rag_documents where organization_id = bound_organization() and source_type = ${type} and source_id = ${id}`)
   return row?.content_hash ?? null
 }
 
@@ -66,7 +66,7 @@ export async function replaceRagDocument(db: CommonQueryMethods, document: RagDo
     on conflict (organization_id, source_type, source_id) do update
       set title = excluded.title, visibility = excluded.visibility, content_hash = excluded.content_hash, indexed_at = now()
     returning id`)
-  await db.query(sql.typeAlias('void')`delete from rag_chunks where document_id = ${id}`)
+  await db.query(sql.typeAlias('void')`delete from rag_chunks where organization_id = bound_organization() and document_id = ${id}`)
   await db.query(sql.typeAlias('void')`
     insert into rag_chunks (organization_id, document_id, chunk_index, content)
     select bound_organization(), ${id}, ordinal - 1, content from unnest(${sql.array(document.chunks, 'text')}) with ordinality as chunk (content, ordinal)`)
@@ -75,7 +75,7 @@ export async function replaceRagDocument(db: CommonQueryMethods, document: RagDo
 
 async function replaceLinks(db: CommonQueryMethods, document: RagDocument): Promise<void> {
   const from = await upsertNode(db, document.source_type, document.source_id, document.title)
-  await db.query(sql.typeAlias('void')`delete from rag_edges where from_node = ${from}`)
+  await db.query(sql.typeAlias('void')`delete from rag_edges where organization_id = bound_organization() and from_node = ${from}`)
   for (const { node_type, node_key, label, edge_type, weight } of document.links) {
     const to = await upsertNode(db, node_type, node_key, label)
     await db.query(sql.typeAlias('void')`

@@ -11,24 +11,33 @@ type Removal = (db: CommonQueryMethods, limit: number) => Promise<number>
 export const removeExpiredSuggestions: Removal = (db, limit) =>
   db.oneFirst(sql.type(removed)`
     with gone as (
-      delete from ai_suggestions where id in (select id from ai_suggestions where expires_at < now() and not is_used limit ${limit}) returning prediction_id
+      delete from ai_suggestions
+       where organization_id = bound_organization()
+         and id in (select id from ai_suggestions where organization_id = bound_organization() and expires_at < now() and not is_used limit ${limit})
+      returning prediction_id
     ), expired as (
       update ai_predictions set state = 'expired', decided_at = now(), decided_via = 'expiry'
-        from gone where ai_predictions.id = gone.prediction_id and state = 'offered'
+        from gone where organization_id = bound_organization() and ai_predictions.id = gone.prediction_id and state = 'offered'
     ) select count(*) from gone`)
 
 /** What left for a language model: a year shows it. */
 export const removeOldEgress: Removal = (db, limit) =>
   db.oneFirst(sql.type(removed)`
     with gone as (
-      delete from ai_egress where id in (select id from ai_egress where at < now() - interval '1 year' order by id limit ${limit}) returning id
+      delete from ai_egress
+       where organization_id = bound_organization()
+         and id in (select id from ai_egress where organization_id = bound_organization() and at < now() - interval '1 year' order by id limit ${limit})
+      returning id
     ) select count(*) from gone`)
 
 /** What models said of tickets, and how it turned out: two years of it; the weekly figures stay. */
 export const removeOldPredictions: Removal = (db, limit) =>
   db.oneFirst(sql.type(removed)`
     with gone as (
-      delete from ai_predictions where id in (select id from ai_predictions where created_at < now() - interval '2 years' limit ${limit}) returning id
+      delete from ai_predictions
+       where organization_id = bound_organization()
+         and id in (select id from ai_predictions where organization_id = bound_organization() and created_at < now() - interval '2 years' limit ${limit})
+      returning id
     ) select count(*) from gone`)
 
 /** So long a prediction of risk is kept: a year to compare with the last one, and a month to look at it. The weekly figures stay. */
@@ -38,7 +47,7 @@ const SLA_PREDICTIONS_KEEP_DAYS = 400
 export const removeOldSlaPredictions: Removal = (db, limit) =>
   db.oneFirst(sql.type(removed)`
     with gone as (
-      delete from sla_predictions where id in (
+      delete from sla_predictions where organization_id = bound_organization() and id in (
         select id from sla_predictions
          where organization_id = bound_organization() and predicted_at < now() - make_interval(days => ${SLA_PREDICTIONS_KEEP_DAYS})
          order by predicted_at limit ${limit}) returning id
@@ -48,8 +57,9 @@ export const removeOldSlaPredictions: Removal = (db, limit) =>
 export const removeOldIdempotencyKeys: Removal = (db, limit) =>
   db.oneFirst(sql.type(removed)`
     with gone as (
-      delete from idempotency_keys where (organization_id, user_id, key) in (
-        select organization_id, user_id, key from idempotency_keys where created_at < now() - interval '24 hours' limit ${limit}) returning key
+      delete from idempotency_keys where organization_id = bound_organization() and (user_id, key) in (
+        select user_id, key from idempotency_keys
+         where organization_id = bound_organization() and created_at < now() - interval '24 hours' limit ${limit}) returning key
     ) select count(*) from gone`)
 
 /** Refresh tokens that can no longer be used; for a week they still show a reuse of a stolen one. */
@@ -116,14 +126,16 @@ export const removeOldSlots: Removal = (db, limit) =>
 export const removeOldDeliveries: Removal = (db, limit) =>
   db.oneFirst(sql.type(removed)`
     with gone as (
-      delete from webhook_deliveries where id in (
-        select id from webhook_deliveries where created_at < now() - interval '30 days' order by created_at limit ${limit}) returning id
+      delete from webhook_deliveries where organization_id = bound_organization() and id in (
+        select id from webhook_deliveries
+         where organization_id = bound_organization() and created_at < now() - interval '30 days' order by created_at limit ${limit}) returning id
     ) select count(*) from gone`)
 
 /** Snapshots of the bound organisation that no range of a history reaches any more. */
 export const removeOldSnapshots: Removal = (db, limit) =>
   db.oneFirst(sql.type(removed)`
     with gone as (
-      delete from metrics_snapshots where id in (
-        select id from metrics_snapshots where organization_id = bound_organization() and snapshot_ts < now() - interval '400 days' order by snapshot_ts limit ${limit}) returning id
+      delete from metrics_snapshots where organization_id = bound_organization() and id in (
+        select id from metrics_snapshots
+         where organization_id = bound_organization() and snapshot_ts < now() - interval '400 days' order by snapshot_ts limit ${limit}) returning id
     ) select count(*) from gone`)

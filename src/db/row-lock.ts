@@ -1,4 +1,4 @@
-import { sql } from './sql.ts'
+import { ofBound, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 /** Tables whose rows are written as a whole, from what was read and what is to change. */
@@ -18,5 +18,5 @@ export type WrittenWhole =
  * one who changes what another is deleting would find nothing to write. Where it is gone, nothing is locked, and the read finds nothing.
  */
 export async function lockRow(db: CommonQueryMethods, table: WrittenWhole, id: string): Promise<void> {
-  await db.query(sql.typeAlias('void')`select from ${sql.identifier([table])} where id = ${id} for no key update`)
+  await db.query(sql.typeAlias('void')`select from ${sql.identifier([table])} where id = ${id} and ${ofBound} for no key update`)
 }

@@ -22,7 +22,7 @@ export async function planChecks(
     insert into sla_checks (organization_id, ticket_id, next_check_at, version)
     select bound_organization(), ticket_id, next_check_at, coalesce(check_version, 1)
       from jsonb_to_recordset(${JSON.stringify(plans)}::jsonb) as given (ticket_id uuid, next_check_at timestamptz, check_version bigint)
-     where exists (select from tickets where tickets.id = given.ticket_id)
+     where exists (select from tickets where organization_id = bound_organization() and tickets.id = given.ticket_id)
      order by ticket_id
     on conflict (organization_id, ticket_id) do update set next_check_at = excluded.next_check_at where sla_checks.version = excluded.version`)
 }

@@ -51,7 +51,7 @@ export async function listCalendars(db: CommonQueryMethods, { after, limit }: Pa
 }
 
 export async function findCalendar(db: CommonQueryMethods, id: string): Promise<CalendarRow | null> {
-  return db.maybeOne(sql.type(calendarRow)`select ${calendarColumns} from sla_calendars where id = ${id}`)
+  return db.maybeOne(sql.type(calendarRow)`select ${calendarColumns} from sla_calendars where organization_id = bound_organization() and id = ${id}`)
 }
 
 /** Writes a calendar whose definition was checked. */
@@ -66,13 +66,13 @@ export async function updateCalendar(db: CommonQueryMethods, id: string, changes
   const definition = changes.definition === undefined ? null : JSON.stringify(changes.definition)
   return db.maybeOne(sql.type(calendarRow)`
     update sla_calendars set name = coalesce(${changes.name ?? null}, name), definition = coalesce(${definition}::jsonb, definition), updated_at = now()
-     where id = ${id} returning ${calendarColumns}`)
+     where organization_id = bound_organization() and id = ${id} returning ${calendarColumns}`)
 }
 
 /** Deletes a calendar that no policy counts by. @returns how many were deleted: 0 or 1 */
 export async function deleteCalendar(db: CommonQueryMethods, id: string): Promise<number> {
   const { rowCount } = await db.query(sql.typeAlias('void')`
-    delete from sla_calendars calendar where id = ${id}
+    delete from sla_calendars calendar where organization_id = bound_organization() and id = ${id}
       and not exists (select from sla_policies policy where policy.organization_id = calendar.organization_id and calendar_id = calendar.id)`)
   return rowCount
 }
@@ -85,7 +85,7 @@ export async function listPolicies(db: CommonQueryMethods, { after, limit }: Pag
 }
 
 export async function findPolicy(db: CommonQueryMethods, id: string): Promise<PolicyRow | null> {
-  return db.maybeOne(sql.type(policyRow)`select ${policyColumns} from sla_policies policy where id = ${id}`)
+  return db.maybeOne(sql.type(policyRow)`select ${policyColumns} from sla_policies policy where organization_id = bound_organization() and id = ${id}`)
 }
 
 export type NewPolicy = Omit<PolicyRow, 'id' | 'created_at' | 'updated_at'>
@@ -109,7 +109,7 @@ export async function updatePolicy(db: CommonQueryMethods, id: string, policy: N
            first_response_minutes = ${json(policy.first_response_minutes)}, next_response_minutes = ${json(policy.next_response_minutes)},
            resolution_minutes = ${json(policy.resolution_minutes)}, pause_states = ${states(policy)}, reopen_mode = ${policy.reopen_mode},
            warnings = ${json(policy.warnings)}, escalations = ${json(policy.escalations)}
-     where id = ${id} returning ${policyColumns}`)
+     where organization_id = bound_organization() and id = ${id} returning ${policyColumns}`)
 }
 
 const json = (value: unknown) => sql.fragment`${JSON.stringify(value)}::jsonb`
@@ -124,7 +124,7 @@ export async function clearDefaultPolicy(db: CommonQueryMethods): Promise<void> 
 /** Deletes a policy under which no ticket stands. @returns how many were deleted: 0 or 1 */
 export async function deletePolicy(db: CommonQueryMethods, id: string): Promise<number> {
   const { rowCount } = await db.query(sql.typeAlias('void')`
-    delete from sla_policies policy where id = ${id}
+    delete from sla_policies policy where organization_id = bound_organization() and id = ${id}
       and not exists (select from tickets ticket where ticket.organization_id = policy.organization_id and sla_policy_id = policy.id)`)
   return rowCount
 }
@@ -142,5 +142,5 @@ export async function changeTicketPolicy(db: CommonQueryMethods, ticketId: strin
       select id, sla_policy_id from tickets where organization_id = bound_organization() and id = ${ticketId} for no key update
     )
     update tickets set sla_policy_id = ${policyId}, version = version + 1, updated_at = now()
-      from before where tickets.id = before.id returning before.sla_policy_id as before`)
+      from before where organization_id = bound_organization() and tickets.id = before.id returning before.sla_policy_id as before`)
 }

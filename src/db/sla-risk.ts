@@ -74,7 +74,7 @@ export async function insertPredictions(db: CommonQueryMethods, predictions: rea
     select bound_organization(), given.* from jsonb_to_recordset(${JSON.stringify(predictions)}::jsonb) as given (
              ticket_id uuid, cycle integer, risk real, basis text, model_version integer, target_seconds float8, elapsed_seconds float8,
              solved_early timestamptz, solved_likely timestamptz, solved_late timestamptz)
-     where exists (select from tickets where tickets.id = given.ticket_id)
+     where exists (select from tickets where organization_id = bound_organization() and tickets.id = given.ticket_id)
        and not exists (
          select from (select * from sla_predictions newest
                        where newest.organization_id = bound_organization() and newest.ticket_id = given.ticket_id order by newest.id desc limit 1) last

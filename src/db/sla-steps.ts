@@ -16,7 +16,7 @@ export async function takeSteps(db: CommonQueryMethods, steps: readonly (TakenSt
   return db.any(sql.type(taken)`
     with given as materialized (
       select * from jsonb_to_recordset(${JSON.stringify(steps)}::jsonb) as given (ticket_id uuid, clock text, cycle integer, step text, action text, due_at timestamptz)
-       where exists (select from tickets where tickets.id = given.ticket_id)
+       where exists (select from tickets where organization_id = bound_organization() and tickets.id = given.ticket_id)
     ), taken as (
       insert into sla_steps_taken (organization_id, ticket_id, clock, cycle, step, due_at)
       select bound_organization(), ticket_id, clock, cycle, step, due_at from given order by ticket_id, clock, cycle, step
@@ -42,7 +42,7 @@ export async function raisePriority(db: CommonQueryMethods, ticketId: string): P
          and status in ('accepted', 'assigned', 'in_progress', 'waiting_customer') for no key update
     )
     update tickets set priority = (enum_range(before.priority, null))[2], version = version + 1, updated_at = now()
-      from before where tickets.id = before.id
+      from before where organization_id = bound_organization() and tickets.id = before.id
     returning before.priority as from_priority, tickets.priority as to_priority`)
 }
 

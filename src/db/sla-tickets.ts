@@ -68,7 +68,7 @@ const facts = sql.fragment`
             from ticket_transitions transition where transition.organization_id = ticket.organization_id and transition.ticket_id = ticket.id) as transitions,
          (select coalesce(jsonb_agg(jsonb_build_object('is_internal', is_internal, 'is_ai_generated', is_ai_generated,
                                                        'from_staff', author.role in ('agent', 'manager', 'admin'), 'at', comment.created_at) order by comment.created_at), '[]')
-            from comments comment join users author on author.id = comment.author_id
+            from comments comment join users author on author.organization_id = comment.organization_id and author.id = comment.author_id
            where comment.organization_id = ticket.organization_id and comment.ticket_id = ticket.id) as messages,
          (select coalesce(array_agg(concat_ws(' ', clock, cycle, step)), '{}') from sla_steps_taken taken
            where taken.organization_id = ticket.organization_id and taken.ticket_id = ticket.id) as steps_taken

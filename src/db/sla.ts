@@ -29,7 +29,7 @@ export async function upsertSlaCycles(db: CommonQueryMethods, cycles: readonly S
       from jsonb_to_recordset(${JSON.stringify(cycles)}::jsonb) as given (
         ticket_id uuid, clock text, cycle integer, state text, priority ticket_priority, target_seconds float8, elapsed_seconds float8,
         started_at timestamptz, due_at timestamptz, breached_at timestamptz, breach_reason text, fulfilled_at timestamptz)
-     where exists (select from tickets where tickets.id = given.ticket_id)
+     where exists (select from tickets where organization_id = bound_organization() and tickets.id = given.ticket_id)
     on conflict (organization_id, ticket_id, clock, cycle) do update
       set state = excluded.state, priority = excluded.priority, target_seconds = excluded.target_seconds, elapsed_seconds = excluded.elapsed_seconds,
           started_at = excluded.started_at, due_at = excluded.due_at, fulfilled_at = excluded.fulfilled_at,
@@ -48,7 +48,7 @@ export async function updateSlaDue(
   await db.query(sql.typeAlias('void')`
     update tickets set sla_due_at = given.due_at, time_to_breach_minutes = given.time_to_breach_minutes
       from jsonb_to_recordset(${JSON.stringify(standings)}::jsonb) as given (ticket_id uuid, due_at timestamptz, time_to_breach_minutes integer)
-     where tickets.id = given.ticket_id
+     where organization_id = bound_organization() and tickets.id = given.ticket_id
        and (tickets.sla_due_at, tickets.time_to_breach_minutes) is distinct from (given.due_at, given.time_to_breach_minutes)`)
 }
 
@@ -64,7 +64,8 @@ export async function cancelSlaClocks(db: CommonQueryMethods, ticketId: string):
     update sla_cycles set state = 'cancelled', due_at = null, updated_at = now()
      where organization_id = bound_organization() and ticket_id = ${ticketId} and fulfilled_at is null`)
   await db.query(sql.typeAlias('void')`
-    update tickets set sla_due_at = null, time_to_breach_minutes = null, sla_risk_score = null where id = ${ticketId}`)
+    update tickets set sla_due_at = null, time_to_breach_minutes = null, sla_risk_score = null
+     where organization_id = bound_organization() and id = ${ticketId}`)
 }
 
 /** Writes risks to their tickets. */
@@ -73,7 +74,7 @@ export async function updateSlaRisk(db: CommonQueryMethods, risks: readonly { ti
   await db.query(sql.typeAlias('void')`
     update tickets set sla_risk_score = given.risk
       from jsonb_to_recordset(${JSON.stringify(risks)}::jsonb) as given (ticket_id uuid, risk real)
-     where tickets.id = given.ticket_id and sla_risk_score is distinct from given.risk`)
+     where organization_id = bound_organization() and tickets.id = given.ticket_id and sla_risk_score is distinct from given.risk`)
 }
 
 const outcomes = z.object({ rows: z.number(), missed: z.number() })

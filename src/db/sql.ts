@@ -11,6 +11,9 @@ export const sql = createSqlTag({
   },
 })
 
+/** Holds for rows of the bound organisation; where none is bound, for all that the role sees: what operators and organisations ask alike. */
+export const ofBound = sql.fragment`(bound_organization() is null or organization_id = bound_organization())`
+
 /**
  * A statement that each connection plans once instead of each time: for what is asked thousands of times a second, and
  * whose planning takes longer than its work. Behind a pooler it is planned each time, see isPooled.

@@ -27,7 +27,7 @@ export async function solvedTickets(db: CommonQueryMethods, limit: number): Prom
              where organization_id = bound_organization() and status in ('resolved', 'closed')
              order by created_at desc limit ${limit}) ticket
       cross join lateral (
-        select comments.id, content from comments join users author on author.id = comments.author_id
+        select comments.id, content from comments join users author on author.organization_id = comments.organization_id and author.id = comments.author_id
          where comments.organization_id = ticket.organization_id and comments.ticket_id = ticket.id
            and not comments.is_internal and not is_ai_generated and author.role in ('agent', 'manager', 'admin')
          order by comments.created_at desc limit 1
@@ -110,7 +110,7 @@ export async function dropSmartReply(db: CommonQueryMethods, ticketId: string): 
       returning prediction_id
     )
     update ai_predictions set state = 'replaced', is_live = false, decided_at = now()
-      from gone where ai_predictions.id = gone.prediction_id and state = 'offered'`)
+      from gone where organization_id = bound_organization() and ai_predictions.id = gone.prediction_id and state = 'offered'`)
 }
 
 const standing = z.object({
@@ -141,5 +141,5 @@ export async function decideSuggestion(
        set state = ${decision.state}, is_used = ${decision.state === 'accepted' || decision.state === 'edited'}, decided_at = now(),
            decided_by = ${decision.decided_by}, final_content = ${decision.final_content}, edit_distance = ${decision.edit_distance},
            comment_id = ${decision.comment_id}
-     where id = ${id} returning ${suggestionColumns}`)
+     where organization_id = bound_organization() and id = ${id} returning ${suggestionColumns}`)
 }

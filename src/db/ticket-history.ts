@@ -50,7 +50,7 @@ export async function listTicketHistory(
     )
     select at, action, case when actor.id is null then null else jsonb_build_object('id', actor.id, 'full_name', full_name, 'role', role) end as actor,
            details, at_us, source, key
-      from placed left join users actor on actor.id = placed.actor_id
+      from placed left join users actor on actor.organization_id = bound_organization() and actor.id = placed.actor_id
      where ${page.after?.at_us ?? null}::int8 is null
         or (at_us, source, key) > (${page.after?.at_us ?? null}::int8, ${page.after?.source ?? null}::int4, ${page.after?.key ?? null}::text)
      order by at_us, source, key limit ${page.limit}`)

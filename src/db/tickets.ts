@@ -50,7 +50,8 @@ export interface TicketViewer {
 export const visibleTo = (viewer: TicketViewer) => sql.fragment`(
   ${viewer.sees} = 'all' or requester_id = ${viewer.user_id}
   or (${viewer.sees} = 'customers' and exists (
-    select from users requester where requester.id = ticket.requester_id and requester.role in ('customer_user', 'customer_admin'))))`
+    select from users requester
+     where requester.organization_id = ticket.organization_id and requester.id = ticket.requester_id and requester.role in ('customer_user', 'customer_admin'))))`
 
 export interface NewTicket {
   subject: string
@@ -72,7 +73,7 @@ export async function insertTicket(db: CommonQueryMethods, ticket: NewTicket): P
     ), inserted as (
       insert into tickets (organization_id, number, subject, description, priority, service_id, tags, requester_id)
       select numbered.id, last_ticket_number, ${ticket.subject}, ${ticket.description},
-             coalesce(${ticket.priority}::ticket_priority, (select default_priority from services where id = ${ticket.service_id}), 'medium'),
+             coalesce(${ticket.priority}::ticket_priority, (select default_priority from services where organization_id = bound_organization() and id = ${ticket.service_id}), 'medium'),
              ${ticket.service_id}::uuid, ${sql.array(ticket.tags, 'text')}, ${ticket.requester_id}::uuid
         from numbered
       returning *
@@ -84,7 +85,9 @@ export async function insertTicket(db: CommonQueryMethods, ticket: NewTicket): P
 
 /** A ticket, or null where the viewer sees none with this id. */
 export async function findTicket(db: CommonQueryMethods, viewer: TicketViewer, id: string): Promise<TicketRow | null> {
-  return db.maybeOne(sql.type(ticketRow)`select ${ticketColumns} from tickets ticket where id = ${id} and ${visibleTo(viewer)}`)
+  return db.maybeOne(
+    sql.type(ticketRow)`select ${ticketColumns} from tickets ticket where organization_id = bound_organization() and id = ${id} and ${visibleTo(viewer)}`,
+  )
 }
 
 /** Those of the bound organisation's tickets that have one of these ids. */
@@ -95,7 +98,11 @@ export async function ticketsAmong(db: CommonQueryMethods, ids: readonly string[
 
 /** A ticket that nobody else changes until the transaction ends; comments and jobs that refer to it do not wait. */
 export async function lockTicket(db: CommonQueryMethods, viewer: TicketViewer, id: string): Promise<TicketRow | null> {
-  return db.maybeOne(sql.type(ticketRow)`select ${ticketColumns} from tickets ticket where id = ${id} and ${visibleTo(viewer)} for no key update of ticket`)
+  return db.maybeOne(
+    sql.type(
+      ticketRow,
+    )`select ${ticketColumns} from tickets ticket where organization_id = bound_organization() and id = ${id} and ${visibleTo(viewer)} for no key update of ticket`,
+  )
 }
 
 /** What a move writes beside the status; null leaves nobody assigned. */
@@ -123,7 +130,7 @@ export async function updateTicketStatus(db: CommonQueryMethods, { id, status, a
            resolved_at = case ${status} when 'resolved' then now() when 'closed' then resolved_at end,
            closed_at = case ${status} when 'closed' then now() end,
            version = version + 1, updated_at = now()
-     where id = ${id}
+     where organization_id = bound_organization() and id = ${id}
     returning ${ticketColumns}`)
 }
 
@@ -142,7 +149,7 @@ export async function updateTicketFields(db: CommonQueryMethods, id: string, fie
     update tickets ticket
        set subject = ${fields.subject}, description = ${fields.description}, priority = ${fields.priority}, tags = ${sql.array(fields.tags, 'text')},
            service_id = ${fields.service_id}::uuid, version = version + 1, updated_at = now()
-     where id = ${id}
+     where organization_id = bound_organization() and id = ${id}
     returning ${ticketColumns}`)
 }
 

@@ -123,14 +123,15 @@ export async function escalateForSentiment(
 ): Promise<z.infer<typeof escalated> | null> {
   return db.maybeOne(sql.type(escalated)`
     with due as (
-      update ticket_ai_triage set escalated_at = now() where ticket_id = ${ticketId} and is_live and escalated_at is null returning ticket_id
+      update ticket_ai_triage set escalated_at = now()
+       where organization_id = bound_organization() and ticket_id = ${ticketId} and is_live and escalated_at is null returning ticket_id
     ), before as (
       select id, priority from tickets join due on due.ticket_id = tickets.id
-       where status not in ('resolved', 'closed', 'cancelled') and priority < 'urgent' for update of tickets
+       where organization_id = bound_organization() and status not in ('resolved', 'closed', 'cancelled') and priority < 'urgent' for update of tickets
     ), raised as (
       update tickets
          set priority = (enum_range(before.priority, null))[2], version = version + 1, updated_at = now()
-        from before where tickets.id = before.id
+        from before where organization_id = bound_organization() and tickets.id = before.id
       returning tickets.id, tickets.organization_id, before.priority as from_priority, tickets.priority as to_priority
     ), audited as (
       insert into audit_log (organization_id, action, entity_type, entity_id, details)
@@ -159,17 +160,19 @@ export async function applyTriage(
   return db.maybeOne(sql.type(stood)`
     with before as (
       select ticket.id, ticket.service_id as old_service, ticket.priority as old_priority, ticket.tags as old_tags, ticket.assigned_to as old_assignee,
-             coalesce(ticket.service_id, (select service.id from services service where service.name = ${fields.category} and service.is_active)) as service_id,
+             coalesce(ticket.service_id, (
+               select service.id from services service
+                where service.organization_id = ticket.organization_id and service.name = ${fields.category} and service.is_active)) as service_id,
              coalesce(${fields.priority}::ticket_priority, ticket.priority) as priority,
              case when ticket.tags = '{}' then ${sql.array(fields.tags, 'text')} else ticket.tags end as tags,
              coalesce(ticket.assigned_to, ${fields.assignee}::uuid) as assigned_to
-        from tickets ticket where ticket.id = ${ticketId} and ticket.status = 'new' for update of ticket
+        from tickets ticket where ticket.organization_id = bound_organization() and ticket.id = ${ticketId} and ticket.status = 'new' for update of ticket
     ), applied as (
       update tickets ticket
          set service_id = before.service_id, priority = before.priority, tags = before.tags, assigned_to = before.assigned_to,
              version = version + 1, updated_at = now()
         from before
-       where ticket.id = before.id
+       where ticket.organization_id = bound_organization() and ticket.id = before.id
          and (ticket.service_id, ticket.priority, ticket.tags, ticket.assigned_to)
              is distinct from (before.service_id, before.priority, before.tags, before.assigned_to)
       returning ticket.id, ticket.organization_id, old_service, old_priority, old_tags, old_assignee
@@ -177,7 +180,7 @@ export async function applyTriage(
       insert into audit_log (organization_id, action, entity_type, entity_id, details)
       select organization_id, 'ticket.triage_apply', 'ticket', id::text, ${JSON.stringify(fields)}::jsonb from applied
     )
-    select (select name from services where id = old_service) as category, old_priority as priority, old_tags as tags, old_assignee as assignee from applied`)
+    select (select name from services where services.organization_id = applied.organization_id and services.id = old_service) as category, old_priority as priority, old_tags as tags, old_assignee as assignee from applied`)
 }
 
 /** Notes once that a ticket's text speaks to a machine: in the audit, and on its live triage. */

@@ -4,7 +4,7 @@ import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { hasJobEngine } from '#db/ticket-ai.ts'
 import type { RuleAction } from '#db/ticket-rules.ts'
 import type { TicketRow } from '#db/tickets.ts'
-import { findUser } from '#db/users.ts'
+import { findPerson } from '#db/users.ts'
 import { fill } from '#desk/placeholders.ts'
 import { newJob } from '#jobs/job-type.ts'
 import { sendEmail } from '#jobs/send-email.ts'
@@ -59,6 +59,6 @@ async function notify(tx: DatabaseTransactionConnection, author: Author, ticket:
 }
 
 async function addressOf(tx: DatabaseTransactionConnection, userId: string): Promise<string | null> {
-  const user = await findUser(tx, userId)
+  const user = await findPerson(tx, userId)
   return user?.is_active ? user.email : null
 }

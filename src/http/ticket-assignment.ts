@@ -1,6 +1,6 @@
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import type { TicketRow } from '#db/tickets.ts'
-import { findUser } from '#db/users.ts'
+import { findPerson } from '#db/users.ts'
 import type { TicketState } from '#machines/ticket.ts'
 import { refusal } from './refusal.ts'
 import { moveTicket, reassignTicket, refuseMove } from './ticket-change.ts'
@@ -23,7 +23,7 @@ export async function assignTicket(tx: DatabaseTransactionConnection, author: Au
 }
 
 async function requireStaff(tx: DatabaseTransactionConnection, userId: string): Promise<void> {
-  const user = await findUser(tx, userId)
+  const user = await findPerson(tx, userId)
   if (user?.is_active && isStaffRole(user.role)) return
   throw refusal(422, 'Tickets are assigned to active members of staff.', {
     errors: [{ location: 'body', path: 'assignee_id', message: 'is no active member of staff' }],

@@ -5,7 +5,7 @@ import type { GroupMember, GroupRow } from '#db/agent-groups.ts'
 import { inOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { lockRow } from '#db/row-lock.ts'
-import { findUser } from '#db/users.ts'
+import { findPerson } from '#db/users.ts'
 import { STRATEGIES } from '#desk/choose-assignee.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
@@ -115,7 +115,7 @@ async function requireGroup(tx: DatabaseTransactionConnection, id: string): Prom
 
 async function requireMembers(tx: DatabaseTransactionConnection, wanted: readonly GroupMember[]): Promise<void> {
   for (const [index, { user_id }] of wanted.entries()) {
-    const user = await findUser(tx, user_id)
+    const user = await findPerson(tx, user_id)
     if (user && isStaffRole(user.role)) continue
     throw refusal(422, 'Members of a group are staff.', { errors: [{ location: 'body', path: `members.${index}.user_id`, message: 'is no member of staff' }] })
   }

@@ -108,7 +108,7 @@ function bulkOf(filter: Filter, action: 'cancel' | 'retry', identity: Identity):
     status: filter.status ?? null,
     job_type: filter.job_type ?? null,
     queue: filter.queue ?? null,
-    organization_id: filter.organization_id ?? null,
+    organization_id: identity.organization_id ?? filter.organization_id ?? null,
     locked_by: null,
     ticket_id: null,
     q: filter.q ?? null,

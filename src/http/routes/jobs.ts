@@ -51,7 +51,7 @@ export const jobRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
       status: query.status ?? null,
       job_type: query.job_type ?? null,
       queue: query.queue ?? null,
-      organization_id: query.organization_id ?? null,
+      organization_id: identity.organization_id ?? query.organization_id ?? null,
       locked_by: query.locked_by ?? null,
       ticket_id: query.ticket_id ?? null,
       q: query.q ?? null,
@@ -59,7 +59,7 @@ export const jobRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
       created_before: query.created_before ?? null,
     }
     const before = cursor?.[0] ?? null
-    const plan = await planSearch(database.system, { ...filter, organization_id: identity.organization_id ?? filter.organization_id }, before)
+    const plan = await planSearch(database.system, filter, before)
     const rows = await inScope(database, identity, (tx) => searchJobs(tx, filter, { plan, before, limit: limit + 1 }))
     const page = toPage(rows, limit, showJob, (row) => [row.id])
     const searched_to = page.next_cursor === null ? (plan?.rest ?? null) : null

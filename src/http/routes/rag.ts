@@ -8,7 +8,7 @@ import { isExactQuery, searchRag } from '#db/rag-search.ts'
 import type { FoundDocument } from '#db/rag-search.ts'
 import { findTicket } from '#db/tickets.ts'
 import type { TicketRow } from '#db/tickets.ts'
-import { findUser } from '#db/users.ts'
+import { findPerson } from '#db/users.ts'
 import { relatedDocuments } from '#kb/related.ts'
 import type { RelatedDocument } from '#kb/related.ts'
 import { bestPassage } from '#kb/passages.ts'
@@ -88,7 +88,7 @@ export const ragRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { serv
     const sender = senderOf(tenant.organization_id, id)
     const ticket = await sender.read((tx) => findTicket(tx, viewerOf(tenant), id))
     if (!ticket) throw notFound('ticket')
-    const requester = await sender.read((tx) => findUser(tx, ticket.requester_id))
+    const requester = await sender.read((tx) => findPerson(tx, ticket.requester_id))
     const query = { text: `${ticket.subject}\n${ticket.description}`, names: requester ? [requester.full_name] : [] }
     const { near, reason } = await nearTo(tenant.organization_id, sender, query, { internal: true }, NEAR_MAX, PATIENT)
     return { ticket, documents: await relatedDocuments(tenant.organization_id, sender, ticket, near, limit), basis: basisOf(reason) }

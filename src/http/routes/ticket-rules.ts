@@ -10,7 +10,7 @@ import { conditionSchema } from '#db/ticket-condition.ts'
 import { newestIds } from '#db/ticket-list.ts'
 import { countRules, deleteRule, findRule, insertRule, listRules, RULE_EVENTS, ruleActions, ruleRow, updateRule } from '#db/ticket-rules.ts'
 import type { RuleAction } from '#db/ticket-rules.ts'
-import { findUser } from '#db/users.ts'
+import { findPerson } from '#db/users.ts'
 import { once, sendCreated } from '../idempotency.ts'
 import { note } from '../note.ts'
 import { cursorOf, limitQuery, pageOf, toPage } from '../paging.ts'
@@ -173,13 +173,13 @@ async function missingTarget(tx: DatabaseTransactionConnection, action: RuleActi
     case 'set_service':
       return action.service_id === null || (await findService(tx, { inactive: false }, action.service_id)) ? null : 'service_id'
     case 'assign': {
-      const user = action.assignee_id === null ? null : await findUser(tx, action.assignee_id)
+      const user = action.assignee_id === null ? null : await findPerson(tx, action.assignee_id)
       return action.assignee_id === null || (user?.is_active && isStaffRole(user.role)) ? null : 'assignee_id'
     }
     case 'assign_group':
       return (await findGroup(tx, action.group_id)) ? null : 'group_id'
     case 'notify':
-      return action.to === 'requester' || action.to === 'assignee' || (await findUser(tx, action.to)) ? null : 'to'
+      return action.to === 'requester' || action.to === 'assignee' || (await findPerson(tx, action.to)) ? null : 'to'
     default:
       return null
   }
