@@ -19,7 +19,13 @@ export function nameOrganization(): Interceptor {
         bound.set(connectionId, { transaction: transactionId, organization: String(query.values[0]) })
       const here = bound.get(connectionId)
       if (!here?.organization || here.transaction !== transactionId || !query.sql.includes(FUNCTION)) return query
-      return { ...query, sql: query.sql.replaceAll(FUNCTION, `$${query.values.length + 1}::uuid`), values: [...query.values, here.organization] }
+      return {
+        ...query,
+        // A connection knows one text by a name.
+        ...(query.name && { name: `${query.name}-bound` }),
+        sql: query.sql.replaceAll(FUNCTION, `$${query.values.length + 1}::uuid`),
+        values: [...query.values, here.organization],
+      }
     },
     beforePoolConnectionRelease: ({ connectionId }) => {
       bound.delete(connectionId)

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { bindOrganization, inOrganization } from '#db/pool.ts'
-import { sql } from '#db/sql.ts'
+import { prepared, sql } from '#db/sql.ts'
 import { testDatabase } from '../support/database.ts'
 import { readDocument, routesOf } from '../support/openapi.ts'
 import { createOrganization } from '../support/people.ts'
@@ -31,6 +31,20 @@ test('a statement of a bound transaction carries its organisation as a value, an
     assert.equal((await tx.one(ask)).organization, other.id)
     await bindOrganization(tx, '')
     assert.deepEqual(await tx.one(ask), { organization: null, said: ask.sql })
+  })
+})
+
+test('a statement whose plan is kept is planned for both, bound and not, on one connection', async () => {
+  const { id } = await createOrganization(database)
+  const kept = prepared('ask-organization', ask)
+  await database.system.connect(async (connection) => {
+    for (const organization of [id, null, id]) {
+      const said = await connection.transaction(async (tx) => {
+        if (organization) await bindOrganization(tx, organization)
+        return tx.one(kept)
+      })
+      assert.equal(said.organization, organization)
+    }
   })
 })
 
