@@ -18,7 +18,7 @@ async function testDeskPages(site: Site): Promise<void> {
   await until(
     async () => Number((await one('select count(*) as count from job_queue where finished_at is null'))['count']) === 0,
     'the jobs of the tickets end',
-    60_000,
+    180_000,
   )
   const drafted = await one('select ticket_id from ai_suggestions limit 1')
 

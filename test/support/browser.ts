@@ -71,7 +71,7 @@ export async function openSite({ worker: withWorker = true } = {}): Promise<Site
     const worker = await startWorker({ config, database, directUrl: database.ownerUrl, log, schedules: [YEARLY] })
     closing.push(() => worker.drain())
   }
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET })
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET, timeout: PATIENCE_MS })
   closing.push(() => browser.close())
   const windows: BrowserContext[] = []
   afterEach(async () => {
