@@ -44,7 +44,7 @@ export interface PatroniCluster {
   /** Starts a node again on the data that it left. */
   comeBack(node: Node): void
   /** Whether the node streams from the primary. */
-  follows(node: Node): Promise<boolean>
+  follows(node: Node | string): Promise<boolean>
   /** What etcd, Patroni and PostgreSQL said last. */
   said(chars?: number): Promise<string>
 }
@@ -137,7 +137,8 @@ export async function startPatroni(bin: string): Promise<PatroniCluster> {
     comeBack: (node) => {
       node.process = startPatroniOf(node)
     },
-    follows: async (node) => {
+    follows: async (which) => {
+      const node = nodes.find(({ name }) => name === (typeof which === 'string' ? which : which.name))!
       const status = (await fetch(`${at(node.api)}/replica`).then(
         (answer) => answer.json(),
         () => ({}),
