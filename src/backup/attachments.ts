@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
-import { copyFile, mkdir, stat } from 'node:fs/promises'
+import { copyFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makeFolder } from '#make-folder.ts'
 import { sha256Of } from './manifest.ts'
 
 /** A file as a row of the database speaks of it. */
@@ -17,7 +18,7 @@ export async function copyFiles(files: readonly KeptFile[], from: string, to: st
     const [source, target] = [join(from, key), join(to, key)]
     if (!(await isThere(source))) missing.push(key)
     else {
-      await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+      await makeFolder(dirname(target), 0o700)
       if (!(await isThere(target))) await copyFile(source, target, constants.COPYFILE_EXCL)
       if ((await sha256Of(target)) !== sha256) damaged.push(key)
     }

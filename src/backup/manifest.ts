@@ -36,6 +36,10 @@ export class BackupError extends Error {
   override name = 'BackupError'
 }
 
+const FOLDER_FAULTS = new Set(['EACCES', 'EDQUOT', 'EEXIST', 'EINVAL', 'EIO', 'ENOENT', 'ENOSPC', 'ENOTDIR', 'EPERM', 'EROFS'])
+/** Whether a folder is the reason: it cannot be made or written to, or its disk is full. */
+export const isOfFolder = (error: unknown): error is NodeJS.ErrnoException => error instanceof Error && 'code' in error && FOLDER_FAULTS.has(String(error.code))
+
 export const tableFile = (table: string): string => join('tables', `${table}.copy.gz`)
 
 /** Writes the manifest and the sums of everything, and reads it all once more: what is said to be kept is on the disk. */
@@ -51,21 +55,27 @@ export async function checkBackup(folder: string): Promise<Manifest> {
   const text = await readFile(join(folder, SUMS), 'utf8').catch(() => {
     throw new BackupError(`${folder} is no whole backup: it has no ${SUMS}.`)
   })
-  const expected = new Map(
-    text
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => [line.slice(66), line.slice(0, 64)]),
-  )
+  const lines = text.split('\n').filter(Boolean)
+  if (!lines.every((line) => /^[0-9a-f]{64} {2}[\w./-]+$/.test(line))) throw new BackupError(`${join(folder, SUMS)} is no list of checksums, or is damaged.`)
+  const expected = new Map(lines.map((line) => [line.slice(66), line.slice(0, 64)]))
   const actual = await sumsOf(folder)
   for (const [file, sum] of expected) {
     if (!actual.has(file)) throw new BackupError(`${join(folder, file)} is missing.`)
     if (actual.get(file) !== sum) throw new BackupError(`${join(folder, file)} is damaged: its checksum is another one.`)
   }
   for (const file of actual.keys()) if (!expected.has(file)) throw new BackupError(`${join(folder, file)} does not belong to the backup.`)
-  const parsed = manifest.safeParse(JSON.parse(await readFile(join(folder, MANIFEST), 'utf8')))
+  const parsed = manifest.safeParse(parseJson(await readFile(join(folder, MANIFEST), 'utf8')))
   if (!parsed.success) throw new BackupError(`${join(folder, MANIFEST)} is not one that this version reads: ${z.prettifyError(parsed.error)}`)
   return parsed.data
+}
+
+/** Null where it is no JSON at all. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
 }
 
 /** The hash of a file's bytes, in hexadecimal. */

@@ -5,11 +5,11 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import type pg from 'pg'
 import { beginLoad, copyIn, endLoad } from '#db/backup-copy.ts'
-import { fingerprintOf, isEmptyDatabase, listAttachmentKeys, listTables, readAlike } from '#db/backup-tables.ts'
+import { fingerprintOf, hasVectors, isEmptyDatabase, listAttachmentKeys, listTables, readAlike } from '#db/backup-tables.ts'
 import { allowServiceLogins, checkOwner, ensureServiceRoles } from '#db/logins.ts'
 import { knownMigrations, migrate, withClient } from '#db/migrations.ts'
 import { copyFiles } from './attachments.ts'
-import { BackupError, MANIFEST, tableFile } from './manifest.ts'
+import { BackupError, isOfFolder, MANIFEST, tableFile } from './manifest.ts'
 import type { Manifest } from './manifest.ts'
 import { findPgTool, runPgTool } from './pg-tools.ts'
 
@@ -45,6 +45,8 @@ export async function restoreBackup(options: RestoreOptions): Promise<void> {
   else await restoreTables(options)
   await allowServiceLogins(ownerUrl)
   await restoreAttachments(options)
+  if (await withClient(ownerUrl, hasVectors))
+    options.say('Vectors are in no backup: the schedule rag-vectors has those made anew that are missing, once an embedding model is set up.')
 }
 
 async function restoreDump({ ownerUrl, folder, manifest, say }: RestoreOptions): Promise<void> {
@@ -98,7 +100,13 @@ async function compare(client: pg.Client, { tables }: Manifest): Promise<void> {
 
 async function restoreAttachments({ ownerUrl, folder, attachmentsDirectory }: RestoreOptions): Promise<void> {
   const files = await withClient(ownerUrl, listAttachmentKeys)
-  const { missing, damaged } = await copyFiles(files, join(folder, 'attachments'), attachmentsDirectory, () => {})
+  const source = join(folder, 'attachments')
+  const { missing, damaged } = await copyFiles(files, source, attachmentsDirectory, () => {}).catch((error: unknown) => {
+    if (!isOfFolder(error)) throw error
+    throw new BackupError(
+      `The database is restored, its attachments are not: ${error.message}. See to ${attachmentsDirectory}, then copy there what is in ${source}.`,
+    )
+  })
   const wrong = [...missing, ...damaged]
   if (wrong.length > 0) throw new BackupError(`Attachments could not be restored to ${attachmentsDirectory}: ${wrong.join(', ')}.`)
 }

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { chown, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
@@ -8,9 +8,10 @@ import { copyOut } from '#db/backup-copy.ts'
 import { fingerprintOf, listAttachmentKeys, listSequences, listTables, readAlike, stillAttached } from '#db/backup-tables.ts'
 import type { TableShape } from '#db/backup-tables.ts'
 import { migrationStates, withClient } from '#db/migrations.ts'
+import { makeFolder } from '#make-folder.ts'
 import { VERSION } from '#version.ts'
 import { copyFiles } from './attachments.ts'
-import { BackupError, finish, seal, tableFile } from './manifest.ts'
+import { BackupError, finish, isOfFolder, seal, tableFile } from './manifest.ts'
 import type { Manifest } from './manifest.ts'
 import { findPgTool, runPgTool } from './pg-tools.ts'
 
@@ -41,16 +42,27 @@ export async function takeBackup(options: BackupOptions): Promise<Backup> {
   const createdAt = new Date().toISOString()
   const folder = join(options.parent, createdAt.replaceAll(/[:.]/g, '-'))
   const partial = `${folder}.partial`
-  await mkdir(partial, { recursive: true, mode: 0o700 })
   try {
+    await makeFolder(partial, 0o700)
     const manifest = await withClient(options.ownerUrl, (client) => write(client, partial, createdAt, options))
     await seal(partial, manifest)
+    await handOver(partial, options.parent)
     await finish(partial, folder)
     return { folder, manifest }
   } catch (error) {
-    await rm(partial, { recursive: true, force: true })
-    throw error
+    await rm(partial, { recursive: true, force: true }).catch(() => {})
+    throw isOfFolder(error)
+      ? new BackupError(`Nothing was kept in ${options.parent}: ${error.message}. Name a folder that this account may write to, on a disk with room for it.`)
+      : error
   }
+}
+
+/** What root keeps belongs to whoever owns the place, so that the service's own backups can remove it when it is old. */
+async function handOver(folder: string, parent: string): Promise<void> {
+  if (process.getuid?.() !== 0) return
+  const { uid, gid } = await stat(parent)
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  for (const path of [folder, ...entries.map((entry) => join(entry.parentPath, entry.name))]) await chown(path, uid, gid)
 }
 
 async function write(client: pg.Client, folder: string, created_at: string, options: BackupOptions): Promise<Manifest> {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Config } from '#config.ts'
+import { makeFolder } from '#make-folder.ts'
 import { Refusal } from './failure.ts'
 
 const SECRET_BYTES = 48
@@ -24,7 +25,7 @@ export async function accessSecret(config: Config): Promise<string> {
   const file = join(config.ATUM_DATA_DIR, 'secret')
   const kept = await readIfThere(file)
   if (kept !== null) return checked(kept.trim(), file)
-  await mkdir(config.ATUM_DATA_DIR, { recursive: true })
+  await makeFolder(config.ATUM_DATA_DIR)
   // Whole or not at all: a link appears with what it names, and only once.
   const fresh = `${file}.${process.pid}`
   await writeFile(fresh, randomBytes(SECRET_BYTES).toString('base64url'), { mode: 0o600 })

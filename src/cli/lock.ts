@@ -1,7 +1,8 @@
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ConfigError } from '#config.ts'
+import { makeFolder } from '#make-folder.ts'
 import { Refusal } from './failure.ts'
 import { bornAt } from './process-facts.ts'
 
@@ -57,7 +58,7 @@ export async function takeLock(directory: string, say: (line: string) => void): 
 
 async function makeDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true })
+    await makeFolder(directory)
     const probe = join(directory, `.write-test-${process.pid}`)
     await writeFile(probe, '')
     await rm(probe)

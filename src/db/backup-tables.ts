@@ -72,6 +72,11 @@ export async function isEmptyDatabase(client: pg.Client): Promise<boolean> {
   return rows[0]!.empty
 }
 
+/** Whether the database has a table for vectors, whose rows are made anew. */
+export async function hasVectors(client: pg.Client): Promise<boolean> {
+  return (await client.query<{ there: boolean }>(`select to_regclass('public.rag_embeddings') is not null as there`)).rows[0]!.there
+}
+
 /** Where the bytes of each attachment lie, and their hash. */
 export async function listAttachmentKeys(client: pg.Client): Promise<{ key: string; sha256: string }[]> {
   const { rows } = await client.query<{ key: string; sha256: string }>(`select storage_key as key, encode(sha256, 'hex') as sha256 from attachments order by 1`)

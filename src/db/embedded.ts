@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, openSync, statSync } from 'node:fs'
-import { mkdir, readFile, realpath, rm } from 'node:fs/promises'
+import { readFile, realpath, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
+import { makeFolder } from '#make-folder.ts'
 import { databaseAccount, reachableBinaries, reachableCluster } from './embedded-account.ts'
 import { clusterFiles, createCluster, killBackends, OWNER, ownerPassword, postmasterOf, stopLeftover } from './embedded-cluster.ts'
 
@@ -59,7 +60,7 @@ export interface EmbeddedPostgres {
  * @throws Error that says what to do, where the machine cannot run it
  */
 export async function startEmbeddedPostgres({ directory, settings = {}, say = () => {}, onGone = () => {} }: EmbeddedOptions): Promise<EmbeddedPostgres> {
-  await mkdir(directory, { recursive: true })
+  await makeFolder(directory)
   const [account, password] = await Promise.all([databaseAccount(say), ownerPassword(directory)])
   const [binaries, cluster] = await Promise.all([reachableBinaries(account, say), reachableCluster(clusterFiles(directory).cluster, account, say)])
   await createCluster(cluster, binaries, account, password, say)

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { PG_MIGRATE_LOCK_ID, runner } from 'node-pg-migrate'
 import pg from 'pg'
 import { LIMITS } from '#config.ts'
-import { sqlState } from './errors.ts'
+import { isDatabaseAway, sqlState } from './errors.ts'
 import { knownMigrations, MIGRATIONS_FOLDER, sqlLoader } from './migration-files.ts'
 
 export { knownMigrations } from './migration-files.ts'
@@ -25,6 +25,16 @@ export class UnknownMigrationError extends Error {
   override name = 'UnknownMigrationError'
   constructor(wanted: string, known: string[]) {
     super(`No migration is called "${wanted}". There are: ${known.join(', ')}`)
+  }
+}
+
+/** PostgreSQL refused a migration; what it says stays the cause. */
+export class MigrationFailedError extends Error {
+  override name = 'MigrationFailedError'
+  constructor(migration: string, cause: Error) {
+    super(`The migration ${migration} failed: ${cause.message}. What was applied before it stays. Mend it and migrate again, or roll back: docs/runbook.md.`, {
+      cause,
+    })
   }
 }
 
@@ -92,7 +102,9 @@ async function runOne(url: string, direction: 'up' | 'down', name: string, optio
       checkOrder: true,
       logger: { info: log, warn: log, error: log },
     }),
-  )
+  ).catch((error: unknown) => {
+    throw error instanceof Error && sqlState(error) && !isDatabaseAway(error) ? new MigrationFailedError(name, error) : error
+  })
   return ran.map((migration) => migration.name)
 }
 

@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import type { ReadStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { makeFolder } from '#make-folder.ts'
 import { contentTypeOf } from './content-type.ts'
 
 const KEY = /^[0-9a-f-]{36}\/[0-9a-f-]{36}$/
@@ -38,7 +39,7 @@ export class AttachmentFiles {
     const unfinished = path + UNFINISHED
     const hash = createHash('sha256')
     let size_bytes = 0
-    await mkdir(join(this.#directory, organizationId), { recursive: true, mode: 0o700 })
+    await makeFolder(join(this.#directory, organizationId), 0o700)
     try {
       await pipeline(
         source,
@@ -53,6 +54,9 @@ export class AttachmentFiles {
       )
       const content_type = await contentTypeOf(unfinished)
       await rename(unfinished, path)
+      await using folder = await open(join(this.#directory, organizationId))
+      // What is confirmed keeps its name through a power cut.
+      await folder.sync()
       return { storage_key, size_bytes, sha256: hash.digest(), content_type }
     } catch (error) {
       await rm(unfinished, { force: true })

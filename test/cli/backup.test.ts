@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { readConfig } from '#config.ts'
 import { insertAttachment } from '#db/attachments.ts'
 import { allowServiceLogins, serviceUrls } from '#db/logins.ts'
@@ -19,8 +20,8 @@ import { debianBinaries, once, startDebianPostgres } from '../support/debian-pos
 import { enqueueProbes, testWorker } from '../support/engine.ts'
 import { createOrganization, PASSWORD } from '../support/people.ts'
 import { clientOf, SECRET, testServer } from '../support/server.ts'
-import { runTool } from '../support/tools.ts'
-import { run } from './program.ts'
+import { runTool, without } from '../support/tools.ts'
+import { LAUNCHER, run } from './program.ts'
 
 const directory = await mkdtemp(join(tmpdir(), 'atum-desk-backup-'))
 after(() => rm(directory, { recursive: true }))
@@ -171,6 +172,84 @@ test('a backup that cannot be whole fails, and leaves nothing behind', async () 
   assert.deepEqual(await readdir(at('none')).catch(() => []), [])
   const nowhere = await run(['backup', '/dev/null/x'], here)
   assert.equal(nowhere.code, 1)
+})
+
+for (const [what, folder, words] of [
+  ['in which no folder can be made', '/proc/backups', /Nothing was kept in \/proc\/backups: ENOENT.+Name a folder/],
+  ['that is a file', fileURLToPath(import.meta.url), /Nothing was kept in .+: ENOTDIR.+Name a folder/],
+  ['below a device', '/dev/null/backups', /Nothing was kept in \/dev\/null\/backups: ENOTDIR.+Name a folder/],
+] as const) {
+  test(`a place ${what} is refused at once, with what to do`, async () => {
+    const { code, stderr } = await run(['backup', folder], here)
+    assert.equal(code, 1)
+    assert.match(stderr, words)
+    assert.doesNotMatch(stderr, /\n +at /, 'no stack')
+  })
+}
+
+test(
+  'what root keeps belongs to whoever owns the place, so that the service can remove it later',
+  { skip: process.getuid?.() !== 0 && 'not root' },
+  async () => {
+    const nobody = 65_534
+    await mkdir(at('owned'))
+    await chown(at('owned'), nobody, nobody)
+    const { code, stdout, stderr } = await run(['backup', at('owned'), '--method', 'copy', '--json'], here)
+    assert.equal(code, 0, stderr)
+    const { folder: made } = JSON.parse(stdout) as { folder: string }
+    const entries = await readdir(made, { recursive: true })
+    assert.ok(entries.includes(join('attachments', storageKey)))
+    for (const entry of ['', ...entries]) assert.equal((await stat(join(made, entry))).uid, nobody, entry)
+  },
+)
+
+/** Runs the program where `folder` has a disk of its own that is too small. */
+function runOnSmallDisk(args: readonly string[], folder: string) {
+  const command = 'mount -t tmpfs -o size=40k tmpfs "$0" && "$@"; code=$?; ls -A "$0"; exit $code'
+  return runTool('unshare', ['--mount', 'sh', '-c', command, folder, process.execPath, LAUNCHER, ...args], { env: { ...process.env, ...here } })
+}
+const noMounts = without('unshare') || (runTool('unshare', ['--mount', 'true']).status !== 0 && 'this account may not mount')
+
+test('a disk that is full ends the backup with what to do, and nothing is left on it', { skip: noMounts }, async () => {
+  await mkdir(at('small'))
+  const { status, stdout, stderr } = runOnSmallDisk(['backup', at('small'), '--method', 'copy', '--json'], at('small'))
+  assert.equal(status, 1, stderr)
+  assert.match(stderr, /Nothing was kept in .+: ENOSPC.+on a disk with room for it/)
+  assert.equal(stdout.trim(), '', 'nothing is left')
+})
+
+test('what is no backup of this program is refused with words, whatever it is', async () => {
+  const foreign = at('foreign')
+  await mkdir(foreign)
+  const target = await testDatabase({ empty: true })
+  const sums = () => writeFile(join(foreign, 'SHA256SUMS'), runTool('sha256sum', ['manifest.json'], { cwd: foreign }).stdout)
+  const refused = async (words: RegExp) => {
+    const { code, stderr } = await run(['restore', foreign], { DATABASE_URL: target.ownerUrl, ATUM_DATA_DIR: at('data-7') })
+    assert.equal(code, 1)
+    assert.match(stderr, words)
+    assert.doesNotMatch(stderr, /\n +at /, 'no stack')
+  }
+  await refused(/is no backup, and has none in it/)
+  await writeFile(join(foreign, 'manifest.json'), 'no JSON')
+  await refused(/is no whole backup/)
+  await writeFile(join(foreign, 'SHA256SUMS'), randomBytes(1_000))
+  await refused(/is no list of checksums/)
+  await sums()
+  await refused(/is not one that this version reads/)
+  await writeFile(join(foreign, 'manifest.json'), '{"format":2}')
+  await sums()
+  await refused(/is not one that this version reads/)
+})
+
+test('attachments that find no place are told of, with where they are to be copied from', async () => {
+  const { stdout } = await run(['backup', at('for-no-place'), '--method', 'copy', '--json'], here)
+  const target = await testDatabase({ empty: true })
+  const there = { DATABASE_URL: target.ownerUrl, ATUM_DATA_DIR: at('data-8'), ATTACHMENTS_DIR: '/proc/attachments' }
+  const { code, stderr } = await run(['restore', at('for-no-place')], there)
+  assert.equal(code, 1)
+  assert.match(stderr, /The database is restored, its attachments are not: ENOENT.+then copy there what is in /)
+  assert.ok(stderr.includes(join((JSON.parse(stdout) as { folder: string }).folder, 'attachments')))
+  assert.deepEqual(await contents(target.owner), await contents(desk.owner))
 })
 
 test('old backups go when enough new ones are there', async () => {

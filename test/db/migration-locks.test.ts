@@ -75,7 +75,7 @@ drop index concurrently if exists tickets_subject_idx;
       touches: [{ table: 'tickets', statement: 'create unique index concurrently', blocks: 'nothing', rows: 0, bytes: await sizeOf() }],
     },
   ])
-  await assert.rejects(migrate(database.ownerUrl, 'up', { folder }), /could not create unique index/)
+  await assert.rejects(migrate(database.ownerUrl, 'up', { folder }), /^MigrationFailedError: The migration \d+_\w+ failed: could not create unique index/)
   assert.equal((await migrationStates(database.ownerUrl, folder)).at(-1)!.applied_at, null)
   await database.owner(`delete from tickets where number = 2`)
 

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
 import { prepareEmbeddings } from '#db/embeddings.ts'
+import { serviceUrls } from '#db/logins.ts'
+import { openDatabase } from '#db/pool.ts'
 import { kbSuggest } from '#jobs/kb-suggest.ts'
 import { ragIndex } from '#jobs/rag-index.ts'
+import { run } from '../cli/program.ts'
 import { newTicket, resultOf, runJob } from '../jobs/run-job.ts'
+import { connectOwner } from '../support/database.ts'
 import { once } from '../support/debian-postgres.ts'
 import { fakeEmbeddings } from '../support/embeddings.ts'
 import { createOrganization } from '../support/people.ts'
@@ -180,6 +187,42 @@ test('an endpoint that is down, slow or says nonsense leaves the words, says so,
   assert.equal(health.status, 'fault')
   assert.match(health.detail, /migrate up/)
   delete process.env['EMBEDDINGS_MODEL']
+})
+
+test('vectors are in no backup, which a restore says, and jobs make all of them anew', only, async () => {
+  const { database, organization, article } = await desk()
+  const id = await article('Renew the VPN certificate', 'Open the client.')
+  const vectors = `select chunk_index, text_hash, embedding::text from rag_embeddings where organization_id = '${organization.id}' order by 1`
+  const before = await database.owner(vectors)
+  assert.ok(before.length > 0)
+  const folder = await mkdtemp(join(tmpdir(), 'atum-desk-vectors-'))
+  after(() => rm(folder, { recursive: true }))
+  const ATUM_DATA_DIR = join(folder, 'data')
+  for (const method of ['pg_dump', 'copy']) {
+    const kept = await run(['backup', join(folder, method), '--method', method], { DATABASE_URL: database.ownerUrl, ATUM_DATA_DIR })
+    assert.equal(kept.code, 0, kept.stderr)
+    await database.owner(`create database by_${method}`)
+    const ownerUrl = database.ownerUrl.replace(/desk$/, `by_${method}`)
+    const { code, stdout, stderr } = await run(['restore', join(folder, method)], { DATABASE_URL: ownerUrl, ATUM_DATA_DIR })
+    assert.equal(code, 0, stderr)
+    assert.match(`${stdout}${stderr}`, /Vectors are in no backup: the schedule rag-vectors has those made anew/)
+
+    const owner = connectOwner(ownerUrl)
+    const restored = { ...(await openDatabase(serviceUrls(ownerUrl), { size: 2, name: 'test' })), ownerUrl, owner: owner.query }
+    try {
+      assert.deepEqual(await owner.query(vectors), [])
+      await prepareEmbeddings(ownerUrl, DIMENSIONS)
+      const sent = resultOf(await runJob(restored, ragIndex, null, { missing_vectors: true }))
+      assert.ok(Number(sent['documents']) > 0)
+      const waiting = `select from job_queue where status = 'queued' and unique_key = 'vectors kb ${id}'`
+      assert.equal((await owner.query(waiting)).length, 1)
+      await runJob(restored, ragIndex, organization.id, { source_type: 'kb', source_id: id, vectors: true })
+      assert.deepEqual(await owner.query(vectors), before)
+    } finally {
+      await restored.end()
+      await owner.end()
+    }
+  }
 })
 
 test('vectors of another length or model are made anew by jobs, and an index serves where there are many', only, async () => {
