@@ -21,6 +21,9 @@ export function isDatabaseAway(error: unknown): boolean {
   return false
 }
 
+/** Whether PostgreSQL has no room for what it was to write. */
+export const isDiskFull = (error: unknown): boolean => sqlState(error) === '53100'
+
 /** Whether the database lacks what a newer version brings: its tables or columns are not there (yet, or any more). */
 export function isSchemaBehind(error: unknown): boolean {
   return /^(42P01|42703|42883|42704)$/.test(sqlState(error) ?? '')

@@ -2,6 +2,7 @@ import { createPgDriverFactory } from '@slonik/pg-driver'
 import { createPool, SchemaValidationError } from 'slonik'
 import type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection, Interceptor } from 'slonik'
 import { BIND_ORGANIZATION, nameOrganization } from './bound-organization.ts'
+import { noteFullDisk } from './disk-space.ts'
 import { isPooled } from './pooler.ts'
 import { prepared, sql } from './sql.ts'
 import { traceStatements } from './statement-traces.ts'
@@ -60,7 +61,7 @@ async function openPool(url: string, { size, name }: PoolOptions): Promise<Datab
   let forgotten = performance.now()
   const pool = await createPool(address.href, {
     driverFactory: createPgDriverFactory(),
-    interceptors: [nameOrganization(), ...(keepsPlans ? [] : [forgetNames]), parseRows, ...traceStatements()],
+    interceptors: [nameOrganization(), noteFullDisk, ...(keepsPlans ? [] : [forgetNames]), parseRows, ...traceStatements()],
     typeParsers,
     captureStackTrace: false,
     maxPoolSize: size,

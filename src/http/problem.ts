@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from '@fastify/type-provider-zod'
 import { InvalidInputError } from 'slonik'
-import { isDatabaseAway, isSchemaBehind, sqlState } from '#db/errors.ts'
+import { isDatabaseAway, isDiskFull, isSchemaBehind, sqlState } from '#db/errors.ts'
 import { metrics } from '#metrics.ts'
 import { factsOf } from './refusal.ts'
 import type { FieldError, RefusalFacts } from './refusal.ts'
@@ -41,6 +41,14 @@ const RULES: Rule[] = [
     verdict: (error) => ({ status: 400, detail: 'The request is not well-formed: see errors.', errors: fieldErrors(error) }),
   },
   { when: (error) => 'cause' in error && isResponseSerializationError(error), verdict: fault },
+  {
+    when: isDiskFull,
+    verdict: () => ({ status: 503, detail: 'The database has no room: its disk is full. Nothing was written. Try again later.', ...later }),
+  },
+  {
+    when: (error) => 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT'),
+    verdict: () => ({ status: 507, detail: 'There is no room for files: the disk is full. Nothing was kept. Try again later.', ...later }),
+  },
   { when: isDatabaseAway, verdict: () => ({ status: 503, detail: 'The database cannot be reached at the moment. Try again soon.', ...later }) },
   {
     when: isSchemaBehind,

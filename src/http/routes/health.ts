@@ -18,6 +18,7 @@ const report = z
       migrations: z.object({ status: z.enum(['ok', 'pending', 'missing', 'unknown']), applied: z.number().nullable(), pending: z.array(z.string()) }),
       workers: z.object({ status: z.enum(['ok', 'none', 'unknown']), alive: z.number().nullable() }),
       oldest_due_seconds: z.number().nullable(),
+      storage: z.object({ database: z.enum(['ok', 'full', 'unknown']), attachments: z.enum(['ok', 'full', 'unknown']) }),
       dependencies: z.array(dependencyRow),
       embeddings: z.object({ status: z.enum(['ok', 'off', 'fault']), detail: z.string().nullable() }),
     }),
