@@ -15,7 +15,7 @@ after(() => rmSync(directory, { recursive: true }))
 /** npm as a person runs it: with the Node of this test, and without what npm itself has set for it. */
 function npm(args: string[], cwd: string) {
   const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_OPTIONS|NODE_TEST)/.test(name)))
-  return runTool('npm', [...args, '--no-audit', '--no-fund', '--prefer-offline'], {
+  return runTool('npm', [...args, '--no-audit', '--no-fund', '--prefer-offline', '--fetch-retries=1', '--fetch-timeout=60000'], {
     cwd,
     env: { ...own, PATH: `${dirname(process.execPath)}:${process.env['PATH']}` },
   })
@@ -25,7 +25,8 @@ function npm(args: string[], cwd: string) {
  * Whether an installation failed for want of a network. These two install from the registry, and there is nothing to install
  * from without one: a machine that has no network skips them, and whoever has one cannot. Every other failure is one.
  */
-const hasNoRegistry = ({ status, said }: ReturnType<typeof npm>): boolean => status !== 0 && /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT/.test(said)
+const hasNoRegistry = ({ status, said }: ReturnType<typeof npm>): boolean =>
+  status !== 0 && /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|ERR_SOCKET_TIMEOUT/.test(said)
 
 const database = await testDatabase()
 const here = { DATABASE_URL: database.ownerUrl, ATUM_DATA_DIR: join(directory, 'data'), PORT: '0' }

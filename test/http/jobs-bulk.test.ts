@@ -152,7 +152,8 @@ test('a filter that names nothing is refused, unless all is meant', async () => 
 test('matches are counted up to a bound', async () => {
   await make(10_000)
   await make(10)
-  const { body } = await admin.post('/jobs/bulk', { action: 'cancel', filter: { status: 'queued' }, dry_run: false })
+  const { status, body } = await admin.post('/jobs/bulk', { action: 'cancel', filter: { status: 'queued' }, dry_run: false })
+  assert.equal(status, 200, JSON.stringify(body))
   assert.deepEqual(report(body), [10_000, true, 10_000, 0, 0, false])
 })
 

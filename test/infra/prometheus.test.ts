@@ -83,7 +83,7 @@ test('a Prometheus that scrapes an API and its workers sees every metric, answer
       ATUM_DATA_DIR: directory,
       WORKER_METRICS_PORT: String(port),
       HEARTBEAT_MS: '500',
-      WORKER_LOST_MS: '2000',
+      WORKER_LOST_MS: '5000',
     }),
   )
   after(() => workers.forEach(({ process }) => process.kill('SIGKILL')))

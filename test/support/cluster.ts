@@ -7,7 +7,7 @@ import { allowServiceLogins } from '#db/logins.ts'
 import { migrate } from '#db/migrations.ts'
 
 /** Forgets on a power cut, which a test does not have; survives kill -9 all the same. */
-const FORGETFUL = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300', max_wal_size: '4GB' }
+const FORGETFUL = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '1000', max_wal_size: '4GB' }
 
 let directory = ''
 let cluster: EmbeddedPostgres | undefined

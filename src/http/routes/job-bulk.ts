@@ -18,6 +18,8 @@ import type { Identity } from '../tokens.ts'
 const JOBS_MAX = 10_000
 /** Jobs a transaction. */
 const BATCH = 200
+/** As many batches as there may be take long on a busy machine, and what they did is to be told. */
+const BULK_TIMEOUT_MS = 300_000
 /** A key that another job takes while a batch is being moved fails the batch: it is asked again. */
 const TRIES_MAX = 3
 const NAME_CHARS = 100
@@ -71,7 +73,7 @@ export const jobBulkRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
     response: { 200: report },
   }
 
-  app.post('/jobs/bulk', { schema }, async (request) => {
+  app.post('/jobs/bulk', { schema, handlerTimeout: BULK_TIMEOUT_MS }, async (request) => {
     const identity = identityOf(request)
     const { action, filter, dry_run, limit } = request.body
     const bulk = bulkOf(filter, action, identity)
