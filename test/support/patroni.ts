@@ -45,6 +45,8 @@ export interface PatroniCluster {
   comeBack(node: Node): void
   /** Whether the node streams from the primary. */
   follows(node: Node | string): Promise<boolean>
+  /** Where a node keeps its data. */
+  dataOf(name: string): string
   /** What etcd, Patroni and PostgreSQL said last. */
   said(chars?: number): Promise<string>
 }
@@ -145,6 +147,7 @@ export async function startPatroni(bin: string): Promise<PatroniCluster> {
       )) as { state?: string; replication_state?: string }
       return status.state === 'running' && (status.replication_state ?? 'streaming') === 'streaming'
     },
+    dataOf: (name) => nodes.find((node) => node.name === name)!.data,
     said,
   }
 }
