@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { insertActorMoves } from '#db/actor-moves.ts'
 import { endLeases, recordLeases } from '#db/job-leases.ts'
 import { recordMoves } from '#db/job-records.ts'
 import { lockJob } from '#db/jobs.ts'
@@ -7,16 +8,20 @@ import { heartbeat, holdersOf, jobsHeldBy } from '#db/workers.ts'
 import { metrics } from '#metrics.ts'
 import type { Engine } from './engine.ts'
 import { newestSerial } from './leases.ts'
+import type { MoveLog } from './move-log.ts'
 import type { Service } from './service.ts'
 import type { Doubt, QueueSupervisor } from './supervisor.ts'
 
 /** A statement whose connection was lost has come to its end after this time. */
 const SETTLE_MS = 10_000
+/** Moves of actors are written together, with every fifth beat: a row each ten seconds. */
+const MOVES_EVERY_BEATS = 5
 
 /** What the heartbeat tells and asks of the worker it beats for. */
 export interface Heart {
   tree(): unknown
   supervisors(): readonly QueueSupervisor[]
+  moves: MoveLog
   declaredLost(): void
   /** An operator wants it to drain; said with each beat from then on. */
   drainRequested(): void
@@ -31,6 +36,7 @@ export function heartbeatService(heart: Heart): Service {
   const delays = monitorEventLoopDelay({ resolution: 20 })
   delays.enable()
   let strays: ReadonlySet<number> = new Set()
+  let beats = 0
   return {
     name: 'heartbeat',
     everyMs: (engine) => engine.config.HEARTBEAT_MS,
@@ -41,9 +47,22 @@ export function heartbeatService(heart: Heart): Service {
       const heard = await heartbeat(engine.database.system, worker, { event_loop_lag_ms: Number.isFinite(lagMs) ? lagMs : 0, actor_tree: heart.tree() })
       if (!heard) return heart.declaredLost()
       if (heard.drain_requested) heart.drainRequested()
+      if (++beats % MOVES_EVERY_BEATS === 0) await tellMoves(engine, worker, heart.moves)
       await endOwnLeases(engine, worker, heart.supervisors())
       strays = await takeCensus(engine, worker, heart.supervisors(), strays)
     },
+  }
+}
+
+/** Writes how the actors moved; what cannot be written now is written later. */
+export async function tellMoves(engine: Engine, worker: number, log: MoveLog): Promise<void> {
+  const moves = log.take()
+  if (moves.length === 0) return
+  try {
+    await insertActorMoves(engine.database.system, worker, moves)
+  } catch (error) {
+    log.giveBack(moves)
+    throw error
   }
 }
 

@@ -6,6 +6,7 @@ import type { QueueLimits } from '#db/job-limits.ts'
 import { claimJobs, leaseJobs, readyLanes } from '#db/job-claims.ts'
 import type { ClaimedJob, ClaimedRow, LaneQuota } from '#db/job-claims.ts'
 import { traceparentsOf } from '#db/job-traces.ts'
+import { chartOf } from '#machines/chart.ts'
 import { queueSupervisorMachine } from '#machines/queue-supervisor.ts'
 import type { QueueSupervisorEvent } from '#machines/queue-supervisor.ts'
 import { metrics } from '#metrics.ts'
@@ -14,6 +15,7 @@ import { Crew } from './crew.ts'
 import type { Engine } from './engine.ts'
 import { Lanes } from './lanes.ts'
 import { meterOf } from './meter.ts'
+import type { MoveLog } from './move-log.ts'
 import type { Recorder } from './recorder.ts'
 import { CrashCounter } from './restart-budget.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
@@ -35,6 +37,8 @@ interface Claimed {
   lease: number | null
 }
 const NONE: Claimed = { jobs: [], lease: null }
+
+const CHART = chartOf(queueSupervisorMachine)
 
 export type SupervisorRef = ActorRefFrom<typeof queueSupervisorMachine>
 
@@ -63,8 +67,15 @@ export interface QueueSupervisor {
  *
  * @param failed the supervisor has spent its budget, or met a fault of the engine's own, and asks its supervisor for help
  */
-export function startQueueSupervisor(engine: Engine, recorder: Recorder, worker: number, queue: string, failed: (error: unknown) => void): QueueSupervisor {
-  return new SupervisorHost(engine, recorder, worker, queue, failed)
+export function startQueueSupervisor(
+  engine: Engine,
+  recorder: Recorder,
+  moves: MoveLog,
+  worker: number,
+  queue: string,
+  failed: (error: unknown) => void,
+): QueueSupervisor {
+  return new SupervisorHost(engine, recorder, moves, worker, queue, failed)
 }
 
 class SupervisorHost implements QueueSupervisor {
@@ -85,7 +96,7 @@ class SupervisorHost implements QueueSupervisor {
   /** The last claim was made by a guess: whether other lanes have work is not known. */
   #owesLook = false
 
-  constructor(engine: Engine, recorder: Recorder, worker: number, queue: string, failed: (error: unknown) => void) {
+  constructor(engine: Engine, recorder: Recorder, moves: MoveLog, worker: number, queue: string, failed: (error: unknown) => void) {
     this.#engine = engine
     this.#worker = worker
     this.queue = queue
@@ -116,7 +127,7 @@ class SupervisorHost implements QueueSupervisor {
         budgetIsSpent: () => this.#crashes.isSpent(performance.now()),
       },
     })
-    this.ref = createActor(machine, { input: { queue }, id: `queue:${queue}` })
+    this.ref = createActor(machine, { input: { queue }, id: `queue:${queue}`, inspect: moves.of(CHART, queue) })
     this.ref.start()
   }
 

@@ -11,13 +11,15 @@ import type { JobType } from '#jobs/job-type.ts'
 import { jobTypes as allJobTypes, QUEUES } from '#jobs/registry.ts'
 import { SCHEDULES } from '#jobs/schedules.ts'
 import type { Logger } from '#log.ts'
+import { chartOf } from '#machines/chart.ts'
 import { workerMachine } from '#machines/worker.ts'
 import { metrics } from '#metrics.ts'
 import { VERSION } from '#version.ts'
 import type { Engine } from './engine.ts'
-import { endOwnLeases, heartbeatService } from './heartbeat.ts'
+import { endOwnLeases, heartbeatService, tellMoves } from './heartbeat.ts'
 import { listenerActor } from './listener.ts'
 import type { WakeMessage } from './listener.ts'
+import { MoveLog } from './move-log.ts'
 import { Recorder } from './recorder.ts'
 import { rescuerService } from './rescuer.ts'
 import { resolverService } from './resolver.ts'
@@ -40,6 +42,10 @@ const CHILDREN = {
 
 /** Connections that handlers leave to the heartbeat and the recorder: thousands of jobs that write at once must not have their worker taken for dead. */
 const KEPT_CONNECTIONS = 3
+
+const CHART = chartOf(workerMachine)
+/** A worker that ends waits so long to have its last moves written: they are figures, and its database may be away. */
+const LAST_MOVES_MS = 1_000
 
 export interface WorkerOptions {
   config: Config
@@ -81,6 +87,7 @@ class WorkerHost implements Worker {
   readonly #queues: readonly string[]
   readonly #schedules: readonly ScheduleDefinition[]
   readonly #recorder: Recorder
+  readonly #moves = new MoveLog()
   readonly #counters = new Map<string, CrashCounter>()
   readonly #services = new Map<string, AnyActorRef>()
   readonly #ending = new AbortController()
@@ -116,11 +123,12 @@ class WorkerHost implements Worker {
         },
         guards: { budgetIsSpent: ({ event }) => this.#counter((event as CrashEvent).actorId).isSpent(performance.now()) },
       }),
+      { inspect: this.#moves.of(CHART, '') },
     )
     this.registered = new Promise((resolve) => {
       this.#actor.subscribe((snapshot) => snapshot.matches('starting') || resolve())
     })
-    this.stopped = new Promise((resolve, reject) => {
+    const ended = new Promise<void>((resolve, reject) => {
       this.#actor.subscribe({
         next: (snapshot) => {
           if (snapshot.matches('stopped')) resolve()
@@ -129,6 +137,7 @@ class WorkerHost implements Worker {
         error: reject,
       })
     })
+    this.stopped = this.#tellWhen(ended)
     // Whoever started the worker awaits `stopped`; until then its failure is not an unhandled one.
     this.stopped.catch(() => {})
     this.#actor.start()
@@ -213,6 +222,7 @@ class WorkerHost implements Worker {
               heartbeat: heartbeatService({
                 tree: () => this.tree(),
                 supervisors: () => [...this.#supervisors, ...this.#leaving],
+                moves: this.#moves,
                 declaredLost: () => this.#actor.send({ type: 'DECLARED_LOST' }),
                 drainRequested: () => this.#beginDrain('an operator asked for it'),
               }),
@@ -228,7 +238,7 @@ class WorkerHost implements Worker {
   }
 
   #startSupervisor(worker: number, queue: string): QueueSupervisor {
-    return startQueueSupervisor(this.#engine, this.#recorder, worker, queue, (error) => this.#childDied(`queue:${queue}`, error))
+    return startQueueSupervisor(this.#engine, this.#recorder, this.#moves, worker, queue, (error) => this.#childDied(`queue:${queue}`, error))
   }
 
   #childDied(actorId: string, error: unknown): void {
@@ -290,6 +300,23 @@ class WorkerHost implements Worker {
     await setWorkerStatus(database.system, worker, 'stopped').catch((error: unknown) => log.warn({ err: error }, 'the stop could not be announced'))
     log.info({ worker }, 'worker stopped')
     this.#actor.send({ type: 'DRAINED' })
+  }
+
+  async #tellWhen(ended: Promise<void>): Promise<void> {
+    try {
+      await ended
+    } finally {
+      await this.#tellLastMoves()
+    }
+  }
+
+  async #tellLastMoves(): Promise<void> {
+    if (this.#formerly === null) return
+    const told = tellMoves(this.#engine, this.#formerly, this.#moves)
+    told.catch((error: unknown) => this.#engine.log.warn({ error: String(error) }, 'the last moves of the actors could not be written'))
+    const patience = new AbortController()
+    await Promise.race([told.catch(() => {}), sleep(LAST_MOVES_MS, patience.signal)])
+    patience.abort()
   }
 
   #wake({ queues, cancel = [] }: WakeMessage): void {

@@ -26,3 +26,10 @@ export async function countNewSuggestions(db: CommonQueryMethods, seconds: numbe
     select count(*) from ai_predictions
      where organization_id = bound_organization() and state is not null and created_at > now() - make_interval(secs => ${seconds})`)
 }
+
+/** In which states the bound organisation's suggestions stand; what was never offered stands in none. */
+export async function countSuggestions(db: CommonQueryMethods): Promise<Record<string, number>> {
+  const rows = await db.any(sql.type(z.object({ state: z.enum(suggestionChart.states), count: z.number() }))`
+    select state, count(*) from ai_predictions where organization_id = bound_organization() and state is not null group by state`)
+  return Object.fromEntries(rows.map(({ state, count }) => [state, count]))
+}

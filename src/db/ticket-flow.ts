@@ -33,10 +33,3 @@ export async function countNewTickets(db: CommonQueryMethods, seconds: number): 
   return db.oneFirst(sql.typeAlias('count')`
     select count(*) from tickets where organization_id = bound_organization() and created_at > now() - make_interval(secs => ${seconds})`)
 }
-
-/** In which states the bound organisation's SLA clocks stand. */
-export async function countSlaClocks(db: CommonQueryMethods): Promise<Record<string, number>> {
-  const rows = await db.any(sql.type(z.object({ state: z.string(), count: z.number() }))`
-    select state, count(*) from sla_cycles where organization_id = bound_organization() group by state`)
-  return Object.fromEntries(rows.map((row) => [row.state, row.count]))
-}

@@ -211,6 +211,8 @@ export const AUTHORITY: Readonly<Record<string, Rule>> = withOldPaths<Rule>({
   'GET /api/v1/schedules': JOB_READERS,
   'POST /api/v1/schedules/:name/run': ['operator'],
   'GET /api/v1/machines/:name/flow': JOB_READERS,
+  'GET /api/v1/machines/:name/standing': JOB_READERS,
+  'GET /api/v1/machines/:name/movers': JOB_READERS,
   'GET /api/v1/machines/job/paths': JOB_READERS,
   'GET /api/v1/machines/job/movers': JOB_READERS,
   'GET /api/v1/queues/history': JOB_READERS,

@@ -45,6 +45,7 @@ import { kbCategoryRoutes } from './routes/kb-categories.ts'
 import { kbFeedbackRoutes } from './routes/kb-feedback.ts'
 import { kbVoteRoutes } from './routes/kb-votes.ts'
 import { machineFlowRoutes } from './routes/machine-flow.ts'
+import { machineThingRoutes } from './routes/machine-things.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { organizationRoutes } from './routes/organizations.ts'
 import { presenceRoutes } from './routes/presence.ts'
@@ -212,6 +213,7 @@ async function addRoutes(app: FastifyInstance, services: Services): Promise<void
     engineRoutes,
     workerRoutes,
     machineFlowRoutes,
+    machineThingRoutes,
     databaseHealthRoutes,
     scheduleRoutes,
     queueHistoryRoutes,

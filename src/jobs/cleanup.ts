@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { attachmentsDirectory, readConfig } from '#config.ts'
 import { knownStorageKeys } from '#db/attachments.ts'
+import { removeOldActorMoves } from '#db/actor-moves.ts'
 import { pruneAudit } from '#db/audit-chain.ts'
+import { removeOldClockMoves } from '#db/clock-flow.ts'
 import { bindOrganization } from '#db/pool.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import {
@@ -58,6 +60,7 @@ export const cleanup: JobType<z.infer<typeof payload>> = {
         await pruneAudit(tx, auditDays, BATCH)
         await removeOldJobs(tx, JOB_KEEP_DAYS, BATCH)
         await removeOldKeptKeys(tx, BATCH)
+        await removeOldActorMoves(tx, BATCH)
         // Last, because dropping a day locks the log until the transaction ends.
         await turnEventPartitions(tx, PARTITION_DAYS_AHEAD, keepDays)
       },
@@ -74,6 +77,7 @@ async function removeTenantRows(tx: DatabaseTransactionConnection, organizationI
   await removeOldSlaPredictions(tx, BATCH)
   await removeOldDeliveries(tx, BATCH)
   await removeOldSnapshots(tx, BATCH)
+  await removeOldClockMoves(tx, BATCH)
   await bindOrganization(tx, '')
 }
 

@@ -18,7 +18,8 @@ export const slaClockMachine = setup({ types: { events: {} as SlaClockEvent } })
     running: {
       on: { PAUSE: { target: 'paused' }, BREACH: { target: 'breached' }, FULFIL: { target: 'met' }, CANCEL: { target: 'cancelled' } },
     },
-    paused: { on: { RESUME: { target: 'running' }, FULFIL: { target: 'met' }, CANCEL: { target: 'cancelled' } } },
+    // A change of the policy may make it late while it stands.
+    paused: { on: { RESUME: { target: 'running' }, BREACH: { target: 'breached' }, FULFIL: { target: 'met' }, CANCEL: { target: 'cancelled' } } },
     breached: { on: { FULFIL: { target: 'missed' }, CANCEL: { target: 'cancelled' } } },
     met: { on: { REOPEN: { target: 'running' } } },
     missed: { on: { REOPEN: { target: 'breached' } } },

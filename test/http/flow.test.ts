@@ -47,7 +47,7 @@ test('each edge of the job machine says how often it was taken, those that nothi
   assert.deepEqual([running.entered, running.left, body.sampled_every, body.window_seconds], [25, 25, 1, 600])
 })
 
-test('an organisation sees the flow of its own jobs and tickets, and nobody else one of machines without a log', async () => {
+test('an organisation sees the flow of its own jobs and tickets, and nobody else’s; the actors are the operators’', async () => {
   const { body } = await admin.get('/machines/job/flow')
   assert.equal(
     body.edges.reduce((sum: number, edge: Edge) => sum + edge.count, 0),

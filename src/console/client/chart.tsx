@@ -186,7 +186,12 @@ function EdgeLabel({ edge, times, flow, href, lit }: EdgeLabelProps) {
   const words = [...lines.map((line) => line.text.trim()), text ?? ''].filter(Boolean).join(' ')
   const way = from === null ? `to ${spoken(to)}` : `${spoken(from)} to ${spoken(to)}`
   return (
-    <a class={classes} href={href} aria-label={`${words}: ${way}${flow ? `, ${flow.count} times` : ''}`} aria-current={lit ? 'true' : undefined}>
+    <a
+      class={classes}
+      href={href}
+      aria-label={`${words}: ${way}${flow ? `, ${flow.count === 1 ? 'once' : `${flow.count} times`}` : ''}`}
+      aria-current={lit ? 'true' : undefined}
+    >
       {inside}
     </a>
   )

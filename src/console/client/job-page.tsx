@@ -8,7 +8,7 @@ import { JsonView } from './json-view.tsx'
 import { Age, Blank, Chip, Fault, Json, Loading } from './marks.tsx'
 import { usePolling } from './polling.ts'
 import { ReplaySlider } from './replay-slider.tsx'
-import { HOME, JOBS, jobsAddress, ticketAddress } from './route.ts'
+import { JOBS, jobsAddress, ticketAddress, workerAddress } from './route.ts'
 import type { JobDetail } from './shapes.ts'
 import { settledStates } from './states.ts'
 import { LifeStrip, Timeline } from './timeline.tsx'
@@ -134,7 +134,7 @@ function JobFacts({ job }: { job: JobDetail }) {
           {job.locked_by === null ? (
             'nobody'
           ) : (
-            <a class="link" href={`${HOME}workers#worker-${job.locked_by}`}>
+            <a class="link" href={workerAddress(job.locked_by)}>
               worker {job.locked_by}
             </a>
           )}

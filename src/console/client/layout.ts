@@ -1,6 +1,6 @@
 import { graphlib, layout } from '@dagrejs/dagre'
 import type { Chart, Edge } from '#machines/chart.ts'
-import { settledStates } from './states.ts'
+import { eventName, settledStates } from './states.ts'
 
 /** Sizes in the drawing's own units, which are CSS pixels at its natural size. */
 const NODE = { width: 124, height: 60 }
@@ -113,7 +113,10 @@ export const edgeId = (from: string | null, to: string): string => `${from ?? ''
 function linesOf(edges: Edge[]): Line[] {
   const [guard] = edges.map((edge) => edge.guard)
   const shared = guard && edges.length > 1 && edges.every((edge) => edge.guard === guard)
-  const lines = edges.map((edge) => ({ event: edge.event, text: edge.guard === null || shared ? edge.event : `${edge.event} [${edge.guard}]` }))
+  const lines = edges.map((edge) => ({
+    event: edge.event,
+    text: edge.guard === null || shared ? eventName(edge.event) : `${eventName(edge.event)} [${edge.guard}]`,
+  }))
   return shared ? [...lines, { event: null, text: `[${guard}]` }] : lines
 }
 

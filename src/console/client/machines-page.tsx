@@ -15,16 +15,13 @@ import { WindowPicker, windowOf } from './window-picker.tsx'
 const MACHINES_MS = 1_000
 const FLOW_MS = 3_000
 const JOB_MACHINE = 'job'
-/** The machines whose every move is a row that can be counted. */
-const LOGGED = new Set([JOB_MACHINE, 'ticket', 'suggestion'])
-/** Why the moves of the others cannot be counted, and where else one looks. */
-const UNLOGGED: Record<string, string> = {
-  sla_clock:
-    'A clock is computed from the moves of its ticket and its calendar. Pauses and resumptions are no rows of their own, so nothing counts these arrows; breaches are on the page of the SLA.',
-  queue_supervisor:
-    'A supervisor moves many times a second and writes none of it down, so nothing counts these arrows; how each stands now is in the actor trees on the page of the workers.',
-  worker:
-    'The row of a worker has its present state alone, so nothing counts these arrows; who ended lately is on the page of the workers, restarts of actors are in atum_actor_restarts_total.',
+/** The machines of an organisation, whose every move is a row; an operator sees none of them. */
+const OF_ORGANIZATION = new Set(['ticket', 'sla_clock', 'suggestion'])
+/** What one must know to read the numbers of a machine. */
+const NOTES: Record<string, string> = {
+  sla_clock: 'A move is dated when it happened, and told as soon as a check has looked at the clock: within a minute.',
+  queue_supervisor: 'Each supervisor tells what it did every ten seconds; times are right to a twentieth.',
+  worker: 'Each worker tells what it did every ten seconds. One that was killed has told nothing of its end: it is on the page of the workers.',
 }
 
 /** Each machine as it is defined, with what moves through it now and what moved through it lately. */
@@ -98,14 +95,18 @@ function LiveMachine({ machine, query, role }: { machine: Machine; query: URLSea
             never; p95 is how long 95 of 100 stood there at most{flow.sampled_every > 1 && `, told from one job in ${flow.sampled_every}`}.
           </>
         )}
-        {flow === null && (UNLOGGED[machine.name] ?? NOT_COUNTED)}
+        {flow && NOTES[machine.name] && ` ${NOTES[machine.name]}`}
+        {flow === null && NOT_COUNTED[OF_ORGANIZATION.has(machine.name) ? 'organization' : 'installation']}
         {error && !flow && `What moved lately cannot be told: ${error.message}`}
       </p>
     </>
   )
 }
 
-/** An operator sees no tickets, nor what was suggested for them. */
-const isLogged = (machine: string, role: string | undefined): boolean => LOGGED.has(machine) && (machine === JOB_MACHINE || role !== 'operator')
+/** What moves through the machines of an organisation is its own, and the actors are the operators'. */
+const isLogged = (machine: string, role: string | undefined): boolean => machine === JOB_MACHINE || OF_ORGANIZATION.has(machine) !== (role === 'operator')
 
-const NOT_COUNTED = 'The machine as it is defined. What moves through it belongs to an organisation: an operator sees none of it.'
+const NOT_COUNTED = {
+  organization: 'The machine as it is defined. What moves through it belongs to an organisation: an operator sees none of it.',
+  installation: 'The machine as it is defined. What moves through it serves all organisations: operators see it.',
+}

@@ -49,6 +49,8 @@ export const FORGOT_PASSWORD = `${HOME}forgot-password`
 export const JOBS = `${HOME}jobs`
 export const jobAddress = (id: number | string): string => `${JOBS}/${id}`
 export const jobsAddress = (filter: Record<string, string>): string => `${JOBS}?${new URLSearchParams(filter)}`
+/** A worker's card on the page of the workers. */
+export const workerAddress = (id: number | string): string => `${HOME}workers#worker-${id}`
 export const ticketAddress = (id: string): string => `${DESK}tickets/${id}`
 
 /** Lets plain clicks on our own links move without loading the page; all other clicks stay the browser's. */

@@ -89,6 +89,19 @@ export interface MinedPaths {
   items: { events: string[]; jobs: number; share: number; p50_ms: number; p95_ms: number; example_jobs: number[] }[]
 }
 
+/** What stands in a state of a machine that is not the jobs', or took one of its edges. */
+export interface MachineThing {
+  ticket_id: string | null
+  ticket_number: number | null
+  subject: string | null
+  worker: number | null
+  /** Which of its kind: a clock, a field, a queue. */
+  detail: string | null
+  /** Where moves are counted and not listed. */
+  count: number | null
+  at: string
+}
+
 /** A job that took an edge. */
 export interface Mover {
   job_id: number

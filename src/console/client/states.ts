@@ -58,3 +58,6 @@ export function settledStates({ states, edges }: Pick<Chart, 'states' | 'edges'>
 
 /** A name from the machine as a person reads it: `waiting_customer` becomes "waiting customer". */
 export const spoken = (name: string): string => name.replaceAll('_', ' ').replace(/^sla\b/, 'SLA')
+
+/** An event as it is drawn: a crash of any child has a name of the library's own, which says nothing to who looks on. */
+export const eventName = (event: string): string => (event === 'xstate.error.actor.*' ? 'CHILD_CRASHED' : event)

@@ -1,7 +1,7 @@
 import { serverNow } from './connection.ts'
 import { Chip, Json } from './marks.tsx'
 import { useNow } from './polling.ts'
-import { HOME } from './route.ts'
+import { workerAddress } from './route.ts'
 import type { JobEvent } from './shapes.ts'
 import { spoken, toneOf } from './states.ts'
 import { clock, duration, exact } from './times.ts'
@@ -110,7 +110,7 @@ function Entry({ event, before, ahead }: { event: JobEvent; before: JobEvent | u
         <p class="entry-facts faint">
           {event.attempt > 0 && <span>attempt {event.attempt}</span>}
           {event.worker !== null && (
-            <a class="link" href={`${HOME}workers#worker-${event.worker}`}>
+            <a class="link" href={workerAddress(event.worker)}>
               worker {event.worker}
             </a>
           )}

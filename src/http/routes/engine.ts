@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
 import { LIMITS } from '#config.ts'
+import { countSlaClocks } from '#db/clock-flow.ts'
 import { byStatus, readJobCounts } from '#db/job-counts.ts'
 import { inOrganization } from '#db/pool.ts'
-import { countSlaClocks } from '#db/ticket-flow.ts'
+import { countSuggestions } from '#db/suggestion-flow.ts'
 import { countTickets } from '#db/tickets.ts'
 import { listWorkers } from '#db/workers-list.ts'
 import { charts } from '#machines/charts.ts'
@@ -11,10 +12,14 @@ import { identityOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { listOf } from '../shapes.ts'
 import { ShortCache } from '../short-cache.ts'
+import { standingActors } from '../standing-actors.ts'
+import type { LivingWorker } from '../standing-actors.ts'
 import type { Identity } from '../tokens.ts'
 
 /** Everybody who watches shares one count a second. */
 const COUNTS_MAX_AGE_MS = 1_000
+/** Suggestions are kept for years, so that counting them takes longer than most. */
+const SUGGESTIONS_MAX_AGE_MS = 5_000
 
 const edge = z.object({ event: z.string(), from: z.string().nullable(), to: z.string(), guard: z.string().nullable(), actions: z.array(z.string()) })
 const machine = z
@@ -34,6 +39,7 @@ type Counts = Record<string, Record<string, number>>
 export const engineRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
   const tags = ['engine']
   const cache = new ShortCache<Counts>(COUNTS_MAX_AGE_MS)
+  const suggestions = new ShortCache<Record<string, number>>(SUGGESTIONS_MAX_AGE_MS)
 
   async function count({ organization_id }: Identity): Promise<Counts> {
     const counts: Counts = { job: byStatus(await readJobCounts(database.system, organization_id)) }
@@ -43,6 +49,7 @@ export const engineRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
       ...counts,
       ticket: Object.fromEntries((await countTickets(tx)).map((row) => [row.status, row.count])),
       sla_clock: await countSlaClocks(tx),
+      suggestion: await suggestions.get(organization_id, () => countSuggestions(tx)),
     }))
   }
 
@@ -58,24 +65,9 @@ export const engineRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
   })
 }
 
-interface Actor {
-  id?: unknown
-  state?: unknown
-  children?: Actor[]
-}
-
 /** In which states the workers and their queue supervisors stand, as of each one's last heartbeat. */
-function countActors(workers: readonly { status: string; actor_tree: unknown }[]): Counts {
+function countActors(workers: readonly LivingWorker[]): Counts {
   const counts: Counts = { worker: {}, queue_supervisor: {} }
-  const add = (machine: string, state: unknown) => {
-    const states = counts[machine]!
-    if (typeof state === 'string') states[state] = (states[state] ?? 0) + 1
-  }
-  for (const { status, actor_tree } of workers) {
-    const tree = (actor_tree ?? {}) as Actor
-    if (status !== 'active' && status !== 'draining') continue
-    add('worker', tree.state)
-    for (const child of tree.children ?? []) if (String(child.id).startsWith('queue:')) add('queue_supervisor', child.state)
-  }
+  for (const { machine, state } of standingActors(workers)) counts[machine]![state] = (counts[machine]![state] ?? 0) + 1
   return counts
 }

@@ -1,12 +1,9 @@
 import type { FastifyPluginAsyncZod } from '@fastify/type-provider-zod'
 import { z } from 'zod'
-import { countDeadLetters, countMoves, dwellTimes, listMovers, minePaths } from '#db/machine-flow.ts'
-import type { Dwell, MoveCount } from '#db/machine-flow.ts'
-import { countNewSuggestions, countSuggestionMoves } from '#db/suggestion-flow.ts'
-import { countNewTickets, countTicketMoves } from '#db/ticket-flow.ts'
-import { charts, suggestionChart, ticketChart } from '#machines/charts.ts'
+import { countDeadLetters, countMoves, listMovers, minePaths } from '#db/machine-flow.ts'
 import { JOB_EVENTS, JOB_STATES } from '#machines/job.ts'
 import { keptForMs, readWindow, sampleOf, windowQuery, windowShape } from '../log-window.ts'
+import { flow, flowReader } from '../machine-flows.ts'
 import { notFound } from '../refusal.ts'
 import { identityOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
@@ -23,21 +20,6 @@ const DEAD_LETTERS_MAX = 100
 const NAME_CHARS = 63
 
 const params = z.strictObject({ name: z.string().min(1).max(NAME_CHARS) })
-const dwell = { p50_ms: z.number().nullable(), p95_ms: z.number().nullable() }
-const flow = z
-  .object({
-    machine: z.string(),
-    ...windowShape,
-    states: z
-      .array(z.object({ state: z.string(), entered: z.number(), left: z.number(), ...dwell }))
-      .describe('With how long things stood there before they left'),
-    edges: z
-      .array(z.object({ event: z.string(), from: z.string().nullable(), to: z.string(), count: z.number(), per_second: z.number(), ...dwell }))
-      .describe('Every edge of the machine, those that nothing took with a count of 0; the times are those spent in `from`'),
-  })
-  .meta({ id: 'MachineFlow' })
-type Flow = z.infer<typeof flow>
-
 const paths = z
   .object({
     ...windowShape,
@@ -91,42 +73,6 @@ export const machineFlowRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app
     return cache.get(`${identity.organization_id ?? 'installation'} ${question} ${seconds}`, load) as Promise<T>
   }
 
-  async function jobFlow(identity: Identity, wanted: number): Promise<Flow> {
-    const { window_seconds, value } = await readWindow(database, identity, wanted, async (tx, seconds) => {
-      const moves = await countMoves(tx, seconds)
-      const every = sampleOf(moves.reduce((sum, { count }) => sum + count, 0))
-      return { moves, every, dwells: await dwellTimes(tx, seconds, every) }
-    })
-    return flowOf('job', window_seconds, value.every, value.moves, value.dwells)
-  }
-
-  async function ticketFlow(identity: Identity, wanted: number): Promise<Flow> {
-    const { window_seconds, value } = await readWindow(database, identity, wanted, async (tx, seconds) => ({
-      rows: await countTicketMoves(tx, seconds),
-      created: await countNewTickets(tx, seconds),
-    }))
-    const eventOf = (from: string | null, to: string) => ticketChart.edges.find((edge) => edge.from === from && edge.to === to)?.event ?? '?'
-    const moves = value.rows.flatMap(({ from_state, to_state, count }) =>
-      to_state ? [{ event: eventOf(from_state, to_state), from_state, to_state, count }] : [],
-    )
-    const dwells = value.rows.map((row) => ({ ...row, event: row.to_state && eventOf(row.from_state, row.to_state), jobs: row.count }))
-    const births = { event: eventOf(null, ticketChart.initial), from_state: null, to_state: ticketChart.initial, count: value.created }
-    return flowOf('ticket', window_seconds, 1, [births, ...moves], dwells)
-  }
-
-  async function suggestionFlow(identity: Identity, wanted: number): Promise<Flow> {
-    const { window_seconds, value } = await readWindow(database, identity, wanted, async (tx, seconds) => ({
-      rows: await countSuggestionMoves(tx, seconds),
-      offered: await countNewSuggestions(tx, seconds),
-    }))
-    const { initial } = suggestionChart
-    const eventOf = (from: string | null, to: string) => suggestionChart.edges.find((edge) => edge.from === from && edge.to === to)?.event ?? '?'
-    const rows = value.rows.map((row) => ({ ...row, from_state: initial, event: row.to_state && eventOf(initial, row.to_state) }))
-    const moves = rows.flatMap(({ event, from_state, to_state, count }) => (event && to_state ? [{ event, from_state, to_state, count }] : []))
-    const births = { event: eventOf(null, initial), from_state: null, to_state: initial, count: value.offered }
-    return flowOf('suggestion', window_seconds, 1, [births, ...moves], rows)
-  }
-
   app.get(
     '/machines/:name/flow',
     {
@@ -142,13 +88,9 @@ export const machineFlowRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app
       const identity = identityOf(request)
       const { window } = request.query
       const { name } = request.params
-      if (name === 'job') return shared(identity, 'flow of jobs', window, () => jobFlow(identity, window))
-      // Tickets are the organisations' own: an operator sees none.
-      if (name === 'ticket' && identity.organization_id !== null) return shared(identity, 'flow of tickets', window, () => ticketFlow(identity, window))
-      if (name === 'suggestion' && identity.organization_id !== null) {
-        return shared(identity, 'flow of suggestions', window, () => suggestionFlow(identity, window))
-      }
-      throw notFound('log of this machine')
+      const load = flowReader(name, identity)
+      if (!load) throw notFound('log of this machine')
+      return shared(identity, `flow of ${name}`, window, () => load(database, identity, window))
     },
   )
 
@@ -206,32 +148,4 @@ export const machineFlowRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app
       })
     },
   )
-}
-
-type Move = Pick<MoveCount, 'count'> & { event: string; from_state: string | null; to_state: string }
-type Stay = Pick<Dwell, 'p50_ms' | 'p95_ms'> & { event: string | null; from_state: string; to_state: string | null }
-
-/** Every edge and state of the machine with what was counted of it. */
-function flowOf(machine: string, window_seconds: number, sampled_every: number, moves: readonly Move[], stays: readonly Stay[]): Flow {
-  const chart = charts.find(({ name }) => name === machine)!
-  const sum = (chosen: (move: Move) => boolean) => moves.filter(chosen).reduce((total, { count }) => total + count, 0)
-  const timesOf = (stay: Stay | undefined) => ({ p50_ms: stay?.p50_ms ?? null, p95_ms: stay?.p95_ms ?? null })
-  // Two edges that differ by their guard alone lead to different states, or are one.
-  const edges = new Map(chart.edges.map((edge) => [JSON.stringify([edge.event, edge.from, edge.to]), edge]))
-  return {
-    machine,
-    window_seconds,
-    sampled_every,
-    states: chart.states.map((state) => ({
-      state,
-      entered: sum((move) => move.to_state === state),
-      left: sum((move) => move.from_state === state),
-      ...timesOf(stays.find((stay) => stay.from_state === state && stay.to_state === null)),
-    })),
-    edges: [...edges.values()].map(({ event, from, to }) => {
-      const count = sum((move) => move.event === event && move.from_state === from && move.to_state === to)
-      const stay = stays.find((candidate) => candidate.event === event && candidate.from_state === from && candidate.to_state === to)
-      return { event, from, to, count, per_second: count / window_seconds, ...timesOf(stay) }
-    }),
-  }
 }
