@@ -4,6 +4,7 @@ import { ApiError, changePassword, factorStanding, newRecoveryCodes, removeFacto
 import type { FactorStanding } from './api.ts'
 import { Fault as Wrong, Field, words } from './door.tsx'
 import { FactorSetup } from './factor-setup.tsx'
+import { takeFocus, useQuestion } from './focus.ts'
 import { Fault, Loading } from './marks.tsx'
 import { isPasswordRefused, NewPassword, passwordRefusal } from './new-password.tsx'
 import { usePolling } from './polling.ts'
@@ -237,24 +238,24 @@ function PasswordSection() {
 }
 
 function SignInsSection() {
-  const [sure, setSure] = useState(false)
+  const { asked, ask, leave, asker } = useQuestion()
   const { busy, error, run } = useAction()
   return (
     <Section id="sign-ins-title" title="Sign-ins">
       <div class="factor">
         <p>A device was lost, or was not yours? End every sign-in of this account, this one too. API tokens go on.</p>
         <div class="actions">
-          {sure ? (
+          {asked ? (
             <>
-              <button class="button button-bad" disabled={busy} onClick={() => run(signOutEverywhere)} ref={(element) => element?.focus()}>
+              <button class="button button-bad" disabled={busy} onClick={() => run(signOutEverywhere)} ref={takeFocus}>
                 Yes, sign out everywhere
               </button>
-              <button class="button" onClick={() => setSure(false)}>
+              <button class="button" onClick={leave}>
                 Stay signed in
               </button>
             </>
           ) : (
-            <button class="button" onClick={() => setSure(true)}>
+            <button class="button" onClick={ask} ref={asker}>
               Sign out everywhere
             </button>
           )}

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import { send } from './api.ts'
+import { takeFocus } from './focus.ts'
 import type { Filters } from './job-filter.ts'
 import { useAction } from './use-action.ts'
 
@@ -89,7 +90,7 @@ export function BulkBar({ chosen, filters, clear, moved }: { chosen: ReadonlySet
             class={`button button-small ${wish.action === 'cancel' ? 'button-bad' : 'button-main'}`}
             disabled={busy || wish.report.matched === 0}
             onClick={() => apply(wish)}
-            ref={(element) => element?.focus()}
+            ref={takeFocus}
           >
             {wish.report.matched === 0 ? 'Nothing to move' : `Yes, ${ACTIONS[wish.action].verb.toLowerCase()}`}
           </button>

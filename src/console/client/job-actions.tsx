@@ -1,16 +1,20 @@
 import { useState } from 'preact/hooks'
 import { moveJob, send } from './api.ts'
+import { takeFocus, useQuestion } from './focus.ts'
 import type { JobDetail } from './shapes.ts'
 import { useAction } from './use-action.ts'
 
 /** Only what the machine allows now: each button is one of its events, and a waiting job may be told when to run. */
 export function JobActions({ job, moved }: { job: JobDetail; moved: () => void }) {
   const { busy, error, run } = useAction()
-  const [asking, setAsking] = useState<'cancel' | 'time' | null>(null)
+  const cancelling = useQuestion()
+  const timing = useQuestion()
+  const isAsking = cancelling.asked || timing.asked
   const act = (deed: () => Promise<unknown>) =>
     run(async () => {
       await deed()
-      setAsking(null)
+      cancelling.leave()
+      timing.leave()
       moved()
     })
   const mayCancel = job.allowed_events.includes('CANCEL') && !job.cancel_requested
@@ -32,23 +36,23 @@ export function JobActions({ job, moved }: { job: JobDetail; moved: () => void }
           {job.status === 'failed' ? 'Redrive' : 'Retry'}
         </button>
       )}
-      {isWaiting && asking === null && (
-        <button class="button" onClick={() => setAsking('time')} title="Changes when it is due; its state stays">
+      {isWaiting && !isAsking && (
+        <button class="button" ref={timing.asker} onClick={timing.ask} title="Changes when it is due; its state stays">
           Reschedule
         </button>
       )}
-      {isWaiting && asking === 'time' && <Reschedule job={job} busy={busy} act={act} cancel={() => setAsking(null)} />}
-      {mayCancel && asking === null && (
-        <button class="button" disabled={busy} onClick={() => setAsking('cancel')} title="CANCEL: a running handler is aborted first">
+      {isWaiting && timing.asked && <Reschedule job={job} busy={busy} act={act} cancel={timing.leave} />}
+      {mayCancel && !isAsking && (
+        <button class="button" disabled={busy} ref={cancelling.asker} onClick={cancelling.ask} title="CANCEL: a running handler is aborted first">
           Cancel job
         </button>
       )}
-      {mayCancel && asking === 'cancel' && (
+      {mayCancel && cancelling.asked && (
         <>
-          <button class="button button-bad" disabled={busy} onClick={() => act(() => moveJob(String(job.id), 'cancel'))} ref={(element) => element?.focus()}>
+          <button class="button button-bad" disabled={busy} onClick={() => act(() => moveJob(String(job.id), 'cancel'))} ref={takeFocus}>
             Yes, cancel it
           </button>
-          <button class="button" onClick={() => setAsking(null)}>
+          <button class="button" onClick={cancelling.leave}>
             Keep it
           </button>
         </>
@@ -71,7 +75,7 @@ function Reschedule({ job, busy, act, cancel }: { job: JobDetail; busy: boolean;
       <label class="sr" for="run-after">
         Not before
       </label>
-      <input id="run-after" class="input" type="datetime-local" required value={at} onInput={(event) => setAt(event.currentTarget.value)} />
+      <input ref={takeFocus} id="run-after" class="input" type="datetime-local" required value={at} onInput={(event) => setAt(event.currentTarget.value)} />
       <button class="button button-main" disabled={busy}>
         Set
       </button>

@@ -4,6 +4,7 @@ import { go, ticketAddress } from './route.ts'
 import type { Page } from './shapes.ts'
 import { useOffered } from './commands.ts'
 import { Dialog } from './dialog.tsx'
+import { takeFocus } from './focus.ts'
 
 const SEARCH_MS = 250
 const FOUND_SHOWN = 8
@@ -50,7 +51,7 @@ export function Palette({ close, tickets }: { close: () => void; tickets: boolea
         aria-activedescendant={chosen && `palette-${chosen.id}`}
         placeholder={tickets ? 'A command, or words of a ticket' : 'A command'}
         value={text}
-        ref={(element) => element?.focus()}
+        ref={takeFocus}
         onInput={(event) => {
           setText(event.currentTarget.value)
           setAt(0)

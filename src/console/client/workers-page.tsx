@@ -1,7 +1,7 @@
-import { useState } from 'preact/hooks'
 import { ApiError, send, workers } from './api.ts'
 import { ActorTree, ALIVE } from './actor-tree.tsx'
 import { mayDrainWorkers } from './authority.ts'
+import { takeFocus, useQuestion } from './focus.ts'
 import { Age, Blank, Chip, Fault, Loading } from './marks.tsx'
 import { usePolling } from './polling.ts'
 import { jobsAddress } from './route.ts'
@@ -110,15 +110,15 @@ function WorkerCard({ worker, mayDrain, changed }: CardProps) {
 /** Asks first: a drained worker is not started again by itself everywhere. */
 function DrainButton({ worker, drained }: { worker: Worker; drained: () => void }) {
   const { busy, error, run } = useAction()
-  const [sure, setSure] = useState(false)
+  const { asked, ask, leave, asker } = useQuestion()
   const drain = () =>
     run(async () => {
       await send('POST', `/workers/${worker.id}/drain`)
       drained()
     })
-  if (!sure) {
+  if (!asked) {
     return (
-      <button class="button button-small" aria-label={`Drain worker ${worker.name}`} onClick={() => setSure(true)}>
+      <button class="button button-small" aria-label={`Drain worker ${worker.name}`} onClick={ask} ref={asker}>
         Drain
       </button>
     )
@@ -126,10 +126,10 @@ function DrainButton({ worker, drained }: { worker: Worker; drained: () => void 
   return (
     <span class="drain note">
       <span>It claims no more, finishes or gives back {worker.running_jobs === 1 ? 'its job' : `its ${worker.running_jobs} jobs`}, and ends.</span>
-      <button class="button button-small button-bad" disabled={busy} onClick={drain} ref={(element) => element?.focus()}>
+      <button class="button button-small button-bad" disabled={busy} onClick={drain} ref={takeFocus}>
         Yes, drain it
       </button>
-      <button class="button button-small" disabled={busy} onClick={() => setSure(false)}>
+      <button class="button button-small" disabled={busy} onClick={leave}>
         Leave it
       </button>
       {error && (
