@@ -12,6 +12,7 @@ const DAYS = [7, 28, 90] as const
 const USUAL = 28
 const CHART_HEIGHT = 170
 const EGRESS_SHOWN = 50
+const WEEK_MS = 7 * 86_400_000
 
 /** What the models' suggestions were worth: what people did with them, how sure they were and how right. */
 export function AiPage({ query, role }: { query: URLSearchParams; role: string | undefined }) {
@@ -32,6 +33,7 @@ export function AiPage({ query, role }: { query: URLSearchParams; role: string |
     )
   }
   const drift = data.weekly.toReversed()
+  const drifting = [...new Set(drift.flatMap(({ fields }) => fields.map(({ field }) => field)))].toSorted()
   const scored = data.fields.filter(({ calibration }) => calibration.length > 0)
   return (
     <div class="page">
@@ -80,12 +82,13 @@ export function AiPage({ query, role }: { query: URLSearchParams; role: string |
       <section class="card" aria-labelledby="drift-title">
         <div class="card-head">
           <h2 id="drift-title">Week by week</h2>
+          {drift.length >= 2 && <span class="faint">accepted is of what was decided on, right of what is known at the end of the week (UTC)</span>}
         </div>
         {drift.length < 2 ? (
           <Blank title="Drift shows after two weeks">The figures of each full week are kept, and then compared here.</Blank>
         ) : (
           <div class="charts">
-            {data.fields.map(({ field }) => (
+            {drifting.map((field) => (
               <Drift key={field} field={field} weeks={drift} />
             ))}
           </div>
@@ -155,6 +158,7 @@ function Calibration({ field: { field, calibration, scored } }: { field: FieldQu
         label={label}
         range={[0, 1]}
         tell={percent}
+        below={{ name: 'sure', tell: percent, steps: [0.1, 0.2, 0.5], range: [0, 1] }}
         x={x}
         series={[
           {
@@ -172,24 +176,41 @@ function Calibration({ field: { field, calibration, scored } }: { field: FieldQu
   )
 }
 
+/** Weeks apart of two Mondays, as they stand in the API. */
+const weeksBetween = (first: string, week: string): number => (Date.parse(week) - Date.parse(first)) / WEEK_MS
+
 function Drift({ field, weeks }: { field: string; weeks: AiQuality['weekly'] }) {
   const of = (week: AiQuality['weekly'][number]) => week.fields.find((each) => each.field === field)
+  const first = weeks[0]!.week
+  const told = weeks.flatMap((week) => {
+    const quality = of(week)
+    return quality ? `${week.week} accepted ${share(quality.acceptance_rate)}, right ${share(quality.accuracy)}` : []
+  })
   return (
     <figure>
-      <figcaption>{spoken(field)}</figcaption>
+      <figcaption>
+        {spoken(field)} <span class="faint number">{told.length} weeks</span>
+      </figcaption>
       <Plot
+        plain
         height={CHART_HEIGHT}
-        label={`${spoken(field)}, acceptance and accuracy week by week`}
+        label={`${spoken(field)}, week by week: ${told.join('; ')}`}
         tell={percent}
-        x={weeks.map(({ week }) => Date.parse(week) / 1_000)}
+        range={[0, 1]}
+        below={{ name: 'week of', tell: (weeksOn) => monday(first, weeksOn), steps: [1, 2, 4, 8, 13, 26, 52] }}
+        x={weeks.map(({ week }) => weeksBetween(first, week))}
         series={[
-          { label: 'accepted', values: weeks.map((week) => of(week)?.acceptance_rate ?? null), tone: 'done' },
-          { label: 'right', values: weeks.map((week) => of(week)?.accuracy ?? null), tone: 'running' },
+          { label: 'accepted', values: weeks.map((week) => of(week)?.acceptance_rate ?? null), tone: 'done', marked: true },
+          { label: 'right', values: weeks.map((week) => of(week)?.accuracy ?? null), tone: 'running', marked: true },
         ]}
       />
     </figure>
   )
 }
+
+/** The day on which a week begins, which is the server's: "23 Nov". */
+const monday = (first: string, weeksOn: number): string =>
+  new Date(Date.parse(first) + weeksOn * WEEK_MS).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
 
 function ModelUse({ quality: { language_model: use, kb_suggestions: articles, labels }, days }: { quality: AiQuality; days: number }) {
   return (

@@ -11,6 +11,8 @@ export interface PlotSeries {
   filled?: boolean
   /** Points without a line. */
   dots?: boolean
+  /** A line whose points are seen, so that one alone is. */
+  marked?: boolean
   /** Bars instead of a line. */
   bars?: boolean
   /** A line that is there to be compared with. */
@@ -31,11 +33,14 @@ interface PlotProps {
   spark?: boolean
   /** How a value is told. */
   tell?: (value: number) => string
+  /** From where to where values go. */
   range?: [number, number]
+  /** Below the values, where they are no such values themselves: what they are called, how one is told, and which steps are told. */
+  below?: { name: string; tell: (value: number) => string; steps: number[]; range?: [number, number] }
 }
 
 /** A chart by uPlot in the colours of the page. */
-export function Plot({ label, x, series, height = 180, plain = false, spark = false, tell = String, range }: PlotProps) {
+export function Plot({ label, x, series, height = 180, plain = false, spark = false, tell = String, range, below }: PlotProps) {
   const frame = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const data = [x, ...series.map(({ values }) => values)] as uPlot.AlignedData
@@ -47,7 +52,7 @@ export function Plot({ label, x, series, height = 180, plain = false, spark = fa
     if (!element) return undefined
     const draw = () => {
       plot.current?.destroy()
-      plot.current = new uPlot(optionsOf(element, { series, height, plain, spark, tell, range }), data, element)
+      plot.current = new uPlot(optionsOf(element, { series, height, plain, spark, tell, range, below }), data, element)
     }
     draw()
     const observer = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }))
@@ -65,11 +70,12 @@ export function Plot({ label, x, series, height = 180, plain = false, spark = fa
   return <div class={spark ? 'plot plot-spark' : 'plot'} ref={frame} role="img" aria-label={label} />
 }
 
-type Drawn = Pick<PlotProps, 'series' | 'range'> & { height: number; plain: boolean; spark: boolean; tell: (value: number) => string }
+type Drawn = Pick<PlotProps, 'series' | 'range' | 'below'> & { height: number; plain: boolean; spark: boolean; tell: (value: number) => string }
 
-function optionsOf(element: HTMLElement, { series, height, plain, spark, tell, range }: Drawn): uPlot.Options {
+function optionsOf(element: HTMLElement, { series, height, plain, spark, tell, range, below }: Drawn): uPlot.Options {
   const style = getComputedStyle(element)
   const colour = (name: string) => style.getPropertyValue(`--${name}`).trim()
+  const tellBelow = below?.tell ?? tell
   const axis: uPlot.Axis = {
     stroke: colour('ink-faint'),
     grid: { stroke: colour('line'), width: 1 },
@@ -83,25 +89,27 @@ function optionsOf(element: HTMLElement, { series, height, plain, spark, tell, r
     legend: { show: !spark },
     padding: spark ? [2, 0, 2, 0] : [8, plain ? 22 : 12, 0, 0],
     scales: {
-      x: { time: !plain, ...(range ? { range } : {}) },
+      x: { time: !plain, ...(below?.range ? { range: below.range } : {}) },
       y: { range: range ?? ((_plot, _least, most) => [0, Math.max(most || 0, Number.EPSILON) * 1.08]) },
     },
     axes: spark
       ? [{ show: false }, { show: false }]
       : [
-          plain ? { ...axis, values: (_plot, splits) => splits.map((value) => (value === null ? '' : tell(value))) } : axis,
+          plain
+            ? { ...axis, ...(below ? { incrs: below.steps } : {}), values: (_plot, splits) => splits.map((value) => (value === null ? '' : tellBelow(value))) }
+            : axis,
           { ...axis, size: 56, values: (_plot, splits) => splits.map((value) => (value === null ? '' : tell(value))) },
         ],
     series: [
-      plain ? { label: 'at', value: (_plot, value) => (value === null ? '-' : tell(value)) } : {},
-      ...series.map(({ label, tone, filled, dots, bars, dashed, told = tell }): uPlot.Series => ({
+      plain ? { label: below?.name ?? 'at', value: (_plot, value) => (value === null ? '-' : tellBelow(value)) } : {},
+      ...series.map(({ label, tone, filled, dots, marked, bars, dashed, told = tell }): uPlot.Series => ({
         label,
         stroke: colour(tone),
         width: dots || bars ? 0 : 1.5,
         ...(dashed ? { dash: [4, 4] } : {}),
         ...(filled || bars ? { fill: `color-mix(in srgb, ${colour(tone)} ${bars ? (spark ? 85 : 45) : 22}%, transparent)` } : {}),
         ...(bars ? { paths: uPlot.paths.bars!({ size: [0.9] }) } : {}),
-        points: { show: dots ?? false, size: 7, fill: colour(tone) },
+        points: { show: dots ?? marked ?? false, size: 7, fill: colour(tone) },
         spanGaps: false,
         value: (_plot, value) => (value === null ? '-' : told(value)),
       })),
