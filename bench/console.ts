@@ -15,10 +15,16 @@ const CHROMIUM = '/usr/bin/chromium'
 const OPENINGS_MAX = 30
 const WARM_UP = 2
 
+/** Each job that is made has its number in its payload. */
+const NEWEST_TEXT = '99998'
+
 /** What is opened, and what stands there when it is open. */
 const PAGES = [
   ['the list of jobs', '/console/jobs', '.jobs .row'],
   ['the list of jobs that are done', '/console/jobs?status=done', '.jobs .row'],
+  ['the list of jobs of a type in a queue', '/console/jobs?job_type=NOOP&queue=default', '.jobs .row'],
+  // In the payload of one of the newest; the list then looks on for more.
+  ['a text in payloads', `/console/jobs?q=${NEWEST_TEXT}`, '.jobs .row'],
   ['one job', '/console/jobs/1', '.timeline .entry'],
   ['the machines', '/console/machines', '.state-count'],
 ] as const

@@ -29,7 +29,7 @@ export function JsonView({ parts }: { parts: Part[] }) {
         <div key={label} class="json">
           <h3>{label}</h3>
           {text === null ? (
-            <p class="faint">none</p>
+            <p class="json-none faint">none</p>
           ) : (
             <pre tabIndex={0} aria-label={label}>
               <Marked text={text} wanted={wanted} />

@@ -115,7 +115,7 @@ function TicketCell({ ticket }: { ticket: { ticket_id: string; number: number; s
   return (
     <th scope="row">
       <a class="link" href={ticketAddress(ticket.ticket_id)}>
-        #{ticket.number} {ticket.subject}
+        #{ticket.number} <bdi>{ticket.subject}</bdi>
       </a>
     </th>
   )

@@ -123,6 +123,7 @@ export function Composer({ ticket, me, offered, sent, writing }: Props) {
         )}
       </div>
       <textarea
+        dir="auto"
         ref={box}
         class="input composer-text"
         aria-label={draft.kind === 'reply' ? 'Reply to the customer' : 'Internal note'}

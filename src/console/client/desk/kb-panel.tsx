@@ -40,8 +40,8 @@ export function KbPanel({ ticket }: { ticket: Ticket }) {
           <ul class="helps">
             {similar.items.slice(0, 5).map((other) => (
               <li key={other.number}>
-                <a class="link" href={ticketAddress(other.ticket_id ?? other.id ?? '')}>
-                  #{other.number} {other.subject}
+                <a class="link help-ticket" href={ticketAddress(other.ticket_id ?? other.id ?? '')} title={other.subject}>
+                  #{other.number} <bdi>{other.subject}</bdi>
                 </a>{' '}
                 <span class="faint">{other.status?.replaceAll('_', ' ')}</span>
               </li>

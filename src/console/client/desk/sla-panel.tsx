@@ -63,7 +63,7 @@ function Clock({ cycle }: { cycle: SlaCycle }) {
       />
       <details class="why">
         <summary>
-          Why: {duration(cycle.elapsed_seconds * 1_000)} of {duration(cycle.target_seconds * 1_000)} counted
+          Why: {cycle.elapsed_seconds < 1 ? 'nothing' : duration(cycle.elapsed_seconds * 1_000)} of {duration(cycle.target_seconds * 1_000)} counted
           {cycle.due_at && (
             <>
               , due <Age at={cycle.due_at} suffix=" ago" />

@@ -226,7 +226,7 @@ function TicketRow({ ticket, directory, me }: { ticket: Ticket; directory: Direc
     <li class="ticket row">
       <span class="ticket-number faint number">#{ticket.number}</span>
       <a class="row-link ticket-subject" href={ticketAddress(ticket.id)}>
-        {ticket.subject}
+        <bdi>{ticket.subject}</bdi>
       </a>
       <span class="ticket-marks">
         <span class={`priority priority-${ticket.priority}`}>{ticket.priority}</span>

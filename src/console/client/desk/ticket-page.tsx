@@ -129,11 +129,11 @@ function TicketHead({ ticket, me, changed }: { ticket: Ticket; me: Me; changed: 
       </p>
       <div class="job-title">
         <h1 tabIndex={-1} ref={title}>
-          <span class="faint">#{ticket.number}</span> {ticket.subject}
+          <span class="faint">#{ticket.number}</span> <bdi>{ticket.subject}</bdi>
         </h1>
         <Chip state={ticket.status} />
         <span class={`priority priority-${ticket.priority}`}>{ticket.priority}</span>
-        <span class="faint">
+        <span class="came faint">
           came <Age at={ticket.created_at} suffix=" ago" />
         </span>
         <span class="card-space" />

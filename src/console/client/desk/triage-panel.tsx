@@ -72,16 +72,13 @@ function FieldRow({ ticket, field, directory, done }: { ticket: Ticket; field: T
       await send('POST', `/tickets/${ticket.id}/triage/${verb}`, { body: { field: field.field } })
       done()
     })
+  const silent = field.mode === 'silent' ? 'silent' : 'not sure enough'
   const why = whyOf(field.why)
   return (
     <li class="triage-field">
       <span class="triage-name">{field.field}</span>
       <span class="triage-value">
-        {field.value === null ? (
-          <span class="faint">{field.mode === 'silent' ? 'silent' : 'not sure enough'}</span>
-        ) : (
-          <strong>{valueOf(field, directory)}</strong>
-        )}{' '}
+        {field.value === null ? <span class="faint">{silent}</span> : <strong>{valueOf(field, directory)}</strong>}{' '}
         {field.confidence !== null && <span class="faint number">{percent(field.confidence)}</span>}
         {field.state && field.state !== 'offered' && (
           <span class={`chip tone-${field.state === 'rejected' ? 'ended' : 'done'}`}>{field.is_applied ? 'applied' : field.state}</span>
@@ -99,7 +96,7 @@ function FieldRow({ ticket, field, directory, done }: { ticket: Ticket; field: T
           </button>
         )}
       </span>
-      {why && <span class="triage-why faint">{why}</span>}
+      {why && !(field.value === null && why === silent) && <span class="triage-why faint">{why}</span>}
       {error && (
         <span class="bad triage-why" role="alert">
           {error.message}
