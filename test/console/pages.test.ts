@@ -72,7 +72,7 @@ async function testPages(site: Site): Promise<void> {
   test('a click on an arrow lists the jobs that took it, and the rare path leads to its job', async () => {
     const { page, faults } = await open(site, '/console/machines')
     await signIn(page)
-    await page.getByRole('link', { name: /^FAIL TIMEOUT LOSE .*: running to failed, 1 times$/ }).click()
+    await page.getByRole('link', { name: /^FAIL TIMEOUT LOSE .*: running to failed, once$/ }).click()
     await page.getByRole('heading', { name: 'From running to failed' }).waitFor()
     await page
       .getByRole('link', { name: `#${dead}` })
