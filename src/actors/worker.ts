@@ -45,7 +45,7 @@ const KEPT_CONNECTIONS = 3
 
 const CHART = chartOf(workerMachine)
 /** A worker that ends waits so long to have its last moves written: they are figures, and its database may be away. */
-const LAST_MOVES_MS = 1_000
+const LAST_MOVES_MS = 5_000
 
 export interface WorkerOptions {
   config: Config

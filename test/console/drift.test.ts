@@ -67,13 +67,9 @@ async function testDrift(site: Site): Promise<void> {
     const legend = async () => (await category.locator('.u-legend').innerText()).replace(/\s/g, '').replace(/(\d)([A-Z%])/g, '$1 $2')
     const box = (await category.locator('.u-over').boundingBox())!
     await page.mouse.move(box.x + 2, box.y + box.height / 2)
-    await eventually(async () =>
-      assert.equal(await legend(), 'weekof5 Janaccepted60 %right60 %'),
-    )
+    await eventually(async () => assert.equal(await legend(), 'weekof5 Janaccepted60 %right60 %'))
     await page.mouse.move(box.x + box.width - 2, box.y + box.height / 2)
-    await eventually(async () =>
-      assert.equal(await legend(), 'weekof9 Febaccepted95 %right95 %'),
-    )
+    await eventually(async () => assert.equal(await legend(), 'weekof9 Febaccepted95 %right95 %'))
     assert.deepEqual(faults, [])
   })
 
