@@ -28,6 +28,46 @@ export function fitTemperature(heldOut: readonly HeldOut[]): { temperature: numb
   return best
 }
 
+/** By what each label's margin is multiplied, and what is added then. */
+export interface Levels {
+  slopes: number[]
+  offsets: number[]
+}
+
+const [LEVEL_STEPS, LEVEL_RATE] = [200, 0.02]
+const [MOMENTUM, SPREAD, TINY] = [0.9, 0.99, 1e-8]
+
+/**
+ * The levels under which the held-out labels are most likely at a temperature, from none at all on by steps of Adam; what
+ * is said `beside` the margins stays as it is. One temperature for all says too little of labels that are unequally common.
+ */
+export function fitLevels(heldOut: readonly (HeldOut & { beside: number[] })[], temperature: number): Levels {
+  const labels = heldOut[0]!.margins.length
+  // Slopes first, then offsets.
+  const values = new Float64Array(2 * labels).fill(1, 0, labels)
+  const [mean, spread] = [new Float64Array(2 * labels), new Float64Array(2 * labels)]
+  for (let step = 1; step <= LEVEL_STEPS; step += 1) {
+    const slope = new Float64Array(2 * labels)
+    for (const { margins, beside, truth } of heldOut) {
+      const share = shares(
+        margins.map((margin, label) => values[label]! * margin + values[labels + label]! + beside[label]!),
+        temperature,
+      )
+      for (let label = 0; label < labels; label += 1) {
+        const wrong = (share[label]! - (label === truth ? 1 : 0)) / heldOut.length
+        slope[label]! += wrong * margins[label]!
+        slope[labels + label]! += wrong
+      }
+    }
+    for (let index = 0; index < values.length; index += 1) {
+      mean[index]! += (1 - MOMENTUM) * (slope[index]! - mean[index]!)
+      spread[index]! += (1 - SPREAD) * (slope[index]! ** 2 - spread[index]!)
+      values[index]! -= (LEVEL_RATE * (mean[index]! / (1 - MOMENTUM ** step))) / (Math.sqrt(spread[index]! / (1 - SPREAD ** step)) + TINY)
+    }
+  }
+  return { slopes: [...values.subarray(0, labels)], offsets: [...values.subarray(labels)] }
+}
+
 const MAX_NEWTON_STEPS = 30
 const [HALVINGS, SETTLED, RIDGE] = [10, 1e-7, 1e-9]
 

@@ -4,6 +4,8 @@ import { stemmer } from 'stemmer'
 const MAX_CHARS = 6_000
 const MIN_GRAM = 3
 const MAX_GRAM = 5
+/** How many places apart the stems of a loose pair are. */
+const [MIN_APART, MAX_APART] = [2, 4]
 const FNV_PRIME = 0x01000193
 /** Seeds that differ in all bits: where they differ in one character's, "card" as a word would be "ward" as an n-gram. */
 const WORD_SEED = 0x811c9dc5
@@ -11,11 +13,12 @@ const CHAR_SEED = 0x1b873593
 /** Stems that are kept so that a word is stemmed once; emptied when full. */
 const MAX_STEMS = 50_000
 
-/** Counts of hashed terms: the stems of words, pairs of neighbouring stems, and character n-grams within words. */
+/** Counts of hashed terms: the stems of words, pairs of neighbouring stems, character n-grams within words, and stems that stand near each other, in either order. */
 export interface TermCounts {
   stems: Map<number, number>
   pairs: Map<number, number>
   chars: Map<number, number>
+  loose: Map<number, number>
 }
 
 /** The words of a text: letters and digits of any script, lower case, compatibility forms folded. */
@@ -41,20 +44,25 @@ export function stemOf(word: string): string {
   return stem
 }
 
-export function countTerms(text: string): TermCounts {
-  const counts: TermCounts = { stems: new Map(), pairs: new Map(), chars: new Map() }
-  let before: string | null = null
+/** @param loosely whether stems that stand near each other are counted too */
+export function countTerms(text: string, loosely: boolean): TermCounts {
+  const counts: TermCounts = { stems: new Map(), pairs: new Map(), chars: new Map(), loose: new Map() }
+  const before: string[] = []
   for (const word of wordsOf(text)) {
     const stem = stemOf(word)
     add(counts.stems, wordHash(stem))
-    if (before !== null) add(counts.pairs, wordHash(`${before} ${stem}`))
-    before = stem
+    if (before.length > 0) add(counts.pairs, wordHash(`${before.at(-1)!} ${stem}`))
+    for (let apart = MIN_APART; loosely && apart <= Math.min(MAX_APART, before.length); apart += 1) {
+      const other = before.at(-apart)!
+      add(counts.loose, wordHash(other < stem ? `${other}~${stem}` : `${stem}~${other}`))
+    }
+    before.push(stem)
     countGrams(` ${word} `, counts.chars)
   }
   return counts
 }
 
-/** The id under which a stem, or two stems with a space between them, is counted. */
+/** The id under which a stem is counted, or two with a space (neighbours) or a tilde (a loose pair) between them. */
 export function wordHash(words: string): number {
   let hash = WORD_SEED
   for (let index = 0; index < words.length; index += 1) hash = Math.imul(hash ^ words.charCodeAt(index), FNV_PRIME)

@@ -1,6 +1,6 @@
-import { calibrationError, fitTemperature, shares } from './calibration.ts'
-import type { HeldOut, Judged } from './calibration.ts'
-import { learnLinear, learnRatios, marginsOf, mixed, sidesOf } from './linear.ts'
+import { calibrationError, fitLevels, fitTemperature, shares } from './calibration.ts'
+import type { HeldOut, Judged, Levels } from './calibration.ts'
+import { learnLinear, learnRatios, marginsOf, mixed, sidesOf, stretch } from './linear.ts'
 import type { LinearModel } from './linear.ts'
 import { learnNetwork, scoresOf } from './network.ts'
 import type { Network } from './network.ts'
@@ -53,8 +53,10 @@ const FOREIGN_SHARE = 0.1
 const NETWORK_SHARES = [0, 0.05, 0.1, 0.2, 0.3]
 /** The likeliest of these is taken for machines over ratios, too: moods like them alone, tickets of few queues half and half. */
 const RATIO_SHARES = [0, 0.5, 1]
-/** With more labels they cost more time than they are worth; with more rows they win .0015 of accuracy and lose .01 of calibration. */
-const [MAX_RATIO_LABELS, MAX_RATIO_ROWS] = [20, 5_000]
+/** Up to so many labels ratios and loose pairs are learned from; with more they cost more time than they are worth. */
+const MAX_FEW_LABELS = 20
+/** So many held-out rows a label say by how much each label's own margins are to be stretched and raised. */
+const MIN_ROWS_OF_LEVELS = 50
 /** Networks begun from different seeds err differently; with many rows one says what three do. */
 const [FEW_ROWS, NETWORKS_OF_FEW] = [1_500, 3]
 
@@ -63,8 +65,11 @@ const [FEW_ROWS, NETWORKS_OF_FEW] = [1_500, 3]
  * from held-out rows. Holds the thread.
  */
 export function learnClassifier(examples: readonly Example[], { networks: wantsNetworks }: { networks: boolean } = { networks: true }): ClassifierData {
-  const { vectorizer, rows } = Vectorizer.learn(examples.map(({ text }) => text))
   const labels = [...new Set(examples.map(({ label }) => label))].toSorted()
+  const { vectorizer, rows } = Vectorizer.learn(
+    examples.map(({ text }) => text),
+    labels.length <= MAX_FEW_LABELS,
+  )
   const numbers = new Map(labels.map((label, number) => [label, number]))
   const labelOf = Int32Array.from(examples, ({ label }) => numbers.get(label)!)
   const set = {
@@ -76,14 +81,16 @@ export function learnClassifier(examples: readonly Example[], { networks: wantsN
   }
   const heldOut = holdOut(set, examples)
   const fit = heldOut.length < MIN_HELD_OUT ? { ratioShare: 0, networkShare: 0, temperature: COLD_TEMPERATURE } : fitShares(heldOut)
+  const levels = heldOut.length < MIN_ROWS_OF_LEVELS * labels.length ? null : fitLevels(withNetworks(heldOut, fit), fit.temperature)
   const linear = linearOf(set, fit.ratioShare)
+  if (levels) stretch(linear, levels)
   const networks = fit.networkShare > 0 ? networksOf(set, examples.length <= FEW_ROWS ? NETWORKS_OF_FEW : 1) : []
   const { ratioShare, ...shares } = fit
   const known = { labels, vocabulary: vectorizer.vocabulary, linear, networks, offset: null, ...shares }
   if (heldOut.length < MIN_HELD_OUT) return { ...known, leastMargin: Number.NEGATIVE_INFINITY, foreignAccuracy: 0, measured: null }
-  const plain = together(heldOut, { ratioShare, networkShare: 0 })
+  const plain = together(heldOut, { ratioShare, networkShare: 0 }, levels)
   const leastMargin = leastMarginOf(plain)
-  return { ...known, leastMargin, foreignAccuracy: accuracyBelow(plain, leastMargin), measured: measure(together(heldOut, fit), fit.temperature) }
+  return { ...known, leastMargin, foreignAccuracy: accuracyBelow(plain, leastMargin), measured: measure(together(heldOut, fit, levels), fit.temperature) }
 }
 
 /** What the linear machines and the networks say of a text, and both together. */
@@ -124,7 +131,7 @@ function holdOut(set: Set, examples: readonly Example[]): HeldOutRow[] {
     const rows = selectedRows(set.rows, learned)
     const labelOf = Int32Array.from(learned, (row) => set.labelOf[row]!)
     const rest = { ...set, rows, labelOf }
-    const [linear, ratios] = [linearOf(rest, 0), set.labels <= MAX_RATIO_LABELS && examples.length <= MAX_RATIO_ROWS ? linearOf(rest, 1) : null]
+    const [linear, ratios] = [linearOf(rest, 0), set.labels <= MAX_FEW_LABELS ? linearOf(rest, 1) : null]
     const networks = set.networks ? networksOf(rest, 1) : null
     return [...partOf.keys()]
       .filter((row) => partOf[row] === part)
@@ -162,9 +169,23 @@ function opinionsOf(networks: readonly Network[], stems: number, vector: SparseV
   return opinions
 }
 
-function together(heldOut: readonly HeldOutRow[], { ratioShare, networkShare }: { ratioShare: number; networkShare: number }): HeldOut[] {
+interface Shares {
+  ratioShare: number
+  networkShare: number
+}
+
+/** What the machines say of held-out rows, and what is added of the networks. */
+function withNetworks(heldOut: readonly HeldOutRow[], { ratioShare, networkShare }: Shares): (HeldOut & { beside: number[] })[] {
   return heldOut.map(({ margins, ratios, opinions, truth }) => ({
-    margins: margins.map((margin, label) => (1 - ratioShare) * margin + ratioShare * (ratios?.[label] ?? 0) + networkShare * (opinions?.[label] ?? 0)),
+    margins: margins.map((margin, label) => (1 - ratioShare) * margin + ratioShare * (ratios?.[label] ?? 0)),
+    beside: margins.map((_, label) => networkShare * (opinions?.[label] ?? 0)),
+    truth,
+  }))
+}
+
+function together(heldOut: readonly HeldOutRow[], shares: Shares, levels: Levels | null = null): HeldOut[] {
+  return withNetworks(heldOut, shares).map(({ margins, beside, truth }) => ({
+    margins: margins.map((margin, label) => (levels ? levels.slopes[label]! * margin + levels.offsets[label]! : margin) + beside[label]!),
     truth,
   }))
 }

@@ -1,4 +1,5 @@
 import { generator, shuffle } from './chance.ts'
+import type { Levels } from './calibration.ts'
 import { rowAt, rowCount } from './sparse.ts'
 import type { SparseRows, SparseVector } from './sparse.ts'
 
@@ -74,6 +75,12 @@ export function learnRatios(rows: SparseRows, sides: Sides, labels: number): Lin
 /** One model that says what both say, the second one by `share`. */
 export function mixed(one: LinearModel, other: LinearModel, share: number): LinearModel {
   return { labels: one.labels, weights: one.weights.map((weight, at) => (1 - share) * weight + share * other.weights[at]!) }
+}
+
+/** Has each label's margins stretched and raised, in place. */
+export function stretch({ labels, weights }: LinearModel, { slopes, offsets }: Levels): void {
+  for (let at = 0; at < weights.length; at += 1) weights[at]! *= slopes[at % labels]!
+  for (let label = 0; label < labels; label += 1) weights[weights.length - labels + label]! += offsets[label]!
 }
 
 function ratiosOf({ starts, columns, size }: SparseRows, side: Int8Array): Float32Array {

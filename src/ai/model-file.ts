@@ -15,6 +15,8 @@ const header = z.object({
   stems: z.number(),
   texts: z.number(),
   terms: z.number(),
+  /** Files from before loose pairs say nothing of them. */
+  loose: z.boolean().default(false),
   networks: z.array(z.object({ hidden: z.number() })),
   networkShare: z.number(),
   temperature: z.number(),
@@ -34,6 +36,7 @@ export function encodeModel({ labels, vocabulary, linear, networks, leastMargin,
       labels,
       stems: vocabulary.stems,
       texts: vocabulary.texts,
+      loose: vocabulary.loose,
       terms: vocabulary.terms.length,
       networks: networks.map(({ hidden }) => ({ hidden })),
       leastMargin: Number.isFinite(leastMargin) ? leastMargin : null,
@@ -53,7 +56,7 @@ export function decodeModel(bytes: Uint8Array): ClassifierData | null {
   let at = 4 + whole.readUInt32LE(0)
   const head: unknown = JSON.parse(whole.toString('utf8', 4, at))
   if ((head as { format?: unknown }).format !== FORMAT) return null
-  const { labels, stems, texts, terms: count, networks: sizes, leastMargin, format: _format, ...small } = header.parse(head)
+  const { labels, stems, texts, loose, terms: count, networks: sizes, leastMargin, format: _format, ...small } = header.parse(head)
   const cut = (size: number): ArrayBuffer => {
     if (at + size > whole.length) throw new Error('the model is shorter than its header says')
     // A copy, because the arrays' kinds ask for another alignment than the header leaves.
@@ -63,7 +66,7 @@ export function decodeModel(bytes: Uint8Array): ClassifierData | null {
   }
   const floats = (length: number): Float32Array => Float32Array.from(new Float16Array(cut(2 * length)))
   const terms = new Uint32Array(cut(4 * count))
-  const vocabulary = { terms, idf: floats(count), stems, texts }
+  const vocabulary = { terms, idf: floats(count), stems, texts, loose }
   const linear = { labels: labels.length, weights: floats((count + 1) * labels.length) }
   const networks = sizes.map(({ hidden }) => ({
     hidden,

@@ -8,6 +8,8 @@ const SMALL = 50_000
 /** Length of the block of words and of the block of character n-grams, so that the many n-grams do not drown the words. */
 const WORDS_LENGTH = 0.8
 const CHARS_LENGTH = 0.6
+/** The same of the loose pairs; one that a single text has is no column. */
+const LOOSE_LENGTH = 0.6
 
 /** A vocabulary as it is kept: a column's term is its place here. The stems come first. */
 export interface Vocabulary {
@@ -16,6 +18,8 @@ export interface Vocabulary {
   idf: Float32Array
   stems: number
   texts: number
+  /** Whether stems that stand near each other are terms. */
+  loose: boolean
 }
 
 /** TF-IDF over stems, pairs of stems and character n-grams, learned from one set of texts. */
@@ -37,20 +41,22 @@ export class Vectorizer {
     return this.vocabulary.terms.length
   }
 
-  static learn(texts: readonly string[]): { vectorizer: Vectorizer; rows: SparseRows } {
-    const counted = new Counted(texts)
-    const vectorizer = new Vectorizer(vocabularyOf(counted, texts.length))
+  /** @param loose whether stems that stand near each other are terms: a third more to learn, for few labels worth it */
+  static learn(texts: readonly string[], loose = false): { vectorizer: Vectorizer; rows: SparseRows } {
+    const counted = new Counted(texts, loose)
+    const vectorizer = new Vectorizer(vocabularyOf(counted, texts.length, loose))
     return { vectorizer, rows: counted.weighed(vectorizer) }
   }
 
   /** @param counting `known`: as if the text had only terms of the vocabulary; `all`: terms that it lacks make the rest weigh less */
   vector(text: string, counting: 'known' | 'all' = 'known'): SparseVector {
-    const { stems, pairs, chars } = countTerms(text)
+    const { stems, pairs, chars, loose } = countTerms(text, this.vocabulary.loose)
     const columns = new Growing(new Int32Array(256))
     const weights = new Growing(new Float32Array(256))
     for (const [blocks, length] of [
       [[stems, pairs], WORDS_LENGTH],
       [[chars], CHARS_LENGTH],
+      [[loose], LOOSE_LENGTH],
     ] as const) {
       let squares = 0
       const from = weights.length
@@ -89,20 +95,21 @@ function scale(weights: Float32Array, from: number, factor: number): void {
 class Counted {
   readonly #terms = new Growing(new Uint32Array(65_536))
   readonly #counts = new Growing(new Float32Array(65_536))
-  /** Where each text's stems, pairs and n-grams begin. */
+  /** Where each text's stems, pairs, n-grams and loose pairs begin. */
   readonly #starts = new Growing(new Int32Array(4_096))
-  /** How many texts have a term; the stems apart. */
+  /** How many texts have a term; the stems and the loose pairs apart. */
   readonly stems = new Map<number, number>()
   readonly others = new Map<number, number>()
+  readonly loose = new Map<number, number>()
 
-  constructor(texts: readonly string[]) {
-    for (const text of texts) this.#add(countTerms(text))
+  constructor(texts: readonly string[], loosely: boolean) {
+    for (const text of texts) this.#add(countTerms(text, loosely))
   }
 
-  #add({ stems, pairs, chars }: TermCounts): void {
-    for (const block of [stems, pairs, chars]) {
+  #add({ stems, pairs, chars, loose }: TermCounts): void {
+    for (const block of [stems, pairs, chars, loose]) {
       this.#starts.push(this.#terms.length)
-      const frequency = block === stems ? this.stems : this.others
+      const frequency = block === stems ? this.stems : block === loose ? this.loose : this.others
       for (const [term, count] of block) {
         this.#terms.push(term)
         this.#counts.push(count)
@@ -115,14 +122,15 @@ class Counted {
   weighed(vectorizer: Vectorizer): SparseRows {
     const [terms, counts, begins] = [this.#terms.view(), this.#counts.view(), this.#starts.view()]
     const { idf } = vectorizer.vocabulary
-    const starts = new Int32Array(begins.length / 3 + 1)
+    const starts = new Int32Array(begins.length / 4 + 1)
     const columns = new Int32Array(terms.buffer, 0, terms.length)
     let at = 0
     for (let text = 0; text < starts.length - 1; text += 1) {
-      const [words, chars, end] = [begins[3 * text]!, begins[3 * text + 2]!, begins[3 * text + 3] ?? terms.length]
+      const [words, chars, loose, end] = [begins[4 * text]!, begins[4 * text + 2]!, begins[4 * text + 3]!, begins[4 * text + 4] ?? terms.length]
       for (const [from, to, length] of [
         [words, chars, WORDS_LENGTH],
-        [chars, end, CHARS_LENGTH],
+        [chars, loose, CHARS_LENGTH],
+        [loose, end, LOOSE_LENGTH],
       ] as const) {
         const first = at
         let squares = 0
@@ -144,12 +152,12 @@ class Counted {
   }
 }
 
-function vocabularyOf(counted: Counted, texts: number): Vocabulary {
-  const least = texts > SMALL ? 2 : 1
+function vocabularyOf(counted: Counted, texts: number, loose: boolean): Vocabulary {
   const terms = new Growing(new Uint32Array(4_096))
   const idf = new Growing(new Float32Array(4_096))
   let stems = 0
-  for (const frequency of [counted.stems, counted.others]) {
+  for (const frequency of [counted.stems, counted.others, counted.loose]) {
+    const least = texts > SMALL || frequency === counted.loose ? 2 : 1
     for (const [term, having] of frequency) {
       if (having < least) continue
       terms.push(term)
@@ -157,5 +165,5 @@ function vocabularyOf(counted: Counted, texts: number): Vocabulary {
     }
     if (frequency === counted.stems) stems = terms.length
   }
-  return { terms: terms.view().slice(), idf: idf.view().slice(), stems, texts }
+  return { terms: terms.view().slice(), idf: idf.view().slice(), stems, texts, loose }
 }
