@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { anyLanguage, asked } from './search-words.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
@@ -50,7 +51,7 @@ export async function listArticles(
      where organization_id = bound_organization() and ${visibleTo(sees)}
        and (${filter.category_id}::uuid is null or category_id = ${filter.category_id}::uuid)
        and (${filter.is_published}::bool is null or is_published = ${filter.is_published}::bool)
-       and (${filter.q}::text is null or search_vector @@ websearch_to_tsquery('english', ${filter.q}))
+       and (${filter.q}::text is null or search_vector @@ ${asked(filter.q ?? '', anyLanguage)})
        and (${page.after?.at_us ?? null}::int8 is null
             or ((extract(epoch from article.created_at) * 1000000)::int8, article.id) < (${page.after?.at_us ?? null}::int8, ${page.after?.id ?? null}::uuid))
      order by article.created_at desc, article.id desc limit ${page.limit}`)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { SOURCE_TYPES } from './rag-links.ts'
 import type { SourceType } from './rag-links.ts'
+import { asked, askedLoosely, indexedLanguages } from './search-words.ts'
 import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
@@ -52,24 +53,23 @@ export interface RagVector {
 export async function searchRag(
   db: CommonQueryMethods,
   viewer: RagViewer,
-  asked: { words: string; source_type: SourceType | null; vector: RagVector | null },
+  wanted: { words: string; source_type: SourceType | null; vector: RagVector | null },
   page: { after: { score: number; id: string } | null; limit: number },
 ): Promise<readonly FoundDocument[]> {
-  const isExact = isExactQuery(asked.words)
+  const isExact = isExactQuery(wanted.words)
   return db.any(sql.type(foundDocument)`
     with query as materialized (
-      select websearch_to_tsquery('english', ${asked.words}) as strict,
-             case when ${isExact} then websearch_to_tsquery('english', ${asked.words})
-                  else replace(plainto_tsquery('english', ${asked.words})::text, ' & ', ' | ')::tsquery end as loose
+      select ${asked(wanted.words, indexedLanguages)} as strict,
+             ${isExact ? asked(wanted.words, indexedLanguages) : askedLoosely(wanted.words, indexedLanguages)} as loose
     ), found as materialized (
       select found.document_id, found.chunk_index, found.rank * case when chunk.search_vector @@ strict then 2 else 1 end as rank
         from query cross join lateral search_rag(loose, ${viewer.internal}, ${RANKED_MAX}) found
         left join rag_chunks chunk on chunk.organization_id = bound_organization() and chunk.document_id = found.document_id and chunk.chunk_index = found.chunk_index
        where numnode(loose) > 0
     ), near as materialized (
-      ${asked.vector ? nearest(viewer, asked.vector) : NOTHING_NEAR}
+      ${wanted.vector ? nearest(viewer, wanted.vector) : NOTHING_NEAR}
     ), ${fused(viewer)}
-     where (${asked.source_type}::text is null or source_type = ${asked.source_type}::text)
+     where (${wanted.source_type}::text is null or source_type = ${wanted.source_type}::text)
        and (${page.after?.score ?? null}::float8 is null or (-score, document_id) > (-${page.after?.score ?? null}::float8, ${page.after?.id ?? null}::uuid))
      order by -score, document_id limit ${page.limit}`)
 }

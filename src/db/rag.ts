@@ -48,6 +48,9 @@ export async function removeRagDocument(db: CommonQueryMethods, type: SourceType
        and not exists (select from rag_edges edge where edge.organization_id = node.organization_id and edge.to_node = node.id)`)
 }
 
+/** So many chunks say in which language a document is. */
+const TELLING_CHUNKS = 2
+
 export interface RagDocument {
   source_type: SourceType
   source_id: string
@@ -61,10 +64,11 @@ export interface RagDocument {
 /** Puts a document, its chunks and its edges in the place of the former ones, whole or not at all (the caller's transaction). */
 export async function replaceRagDocument(db: CommonQueryMethods, document: RagDocument): Promise<void> {
   const { id } = await db.one(sql.type(z.object({ id: z.string() }))`
-    insert into rag_documents (organization_id, source_type, source_id, title, visibility, content_hash)
-    values (bound_organization(), ${document.source_type}, ${document.source_id}, ${document.title}, ${document.visibility}, ${sql.binary(document.content_hash)})
+    insert into rag_documents (organization_id, source_type, source_id, title, visibility, content_hash, language)
+    values (bound_organization(), ${document.source_type}, ${document.source_id}, ${document.title}, ${document.visibility}, ${sql.binary(document.content_hash)},
+            text_language(${[document.title, ...document.chunks.slice(0, TELLING_CHUNKS)].join(' ')}))
     on conflict (organization_id, source_type, source_id) do update
-      set title = excluded.title, visibility = excluded.visibility, content_hash = excluded.content_hash, indexed_at = now()
+      set title = excluded.title, language = excluded.language, visibility = excluded.visibility, content_hash = excluded.content_hash, indexed_at = now()
     returning id`)
   await db.query(sql.typeAlias('void')`delete from rag_chunks where organization_id = bound_organization() and document_id = ${id}`)
   await db.query(sql.typeAlias('void')`

@@ -211,3 +211,52 @@ test('where the server has no extension for vectors, all goes on by words, and h
   }
   assert.equal((await customer.get('/rag/search?q=printer')).body.basis_reason, 'no embedding model is set')
 })
+
+const TEXTS = [
+  {
+    language: 'german',
+    title: 'Kennwörter zurücksetzen',
+    content:
+      'Wenn Sie Ihr Kennwort vergessen haben, öffnen Sie die Anmeldung und drücken auf den Verweis darunter. Die Druckertreiber sind davon nicht betroffen.',
+    asked: ['Kennworts', 'vergessenes Kennwort', 'Verweise'],
+  },
+  {
+    language: 'french',
+    title: 'Commander des imprimantes',
+    content:
+      'Pour commander une imprimante, il faut ouvrir le catalogue et choisir un modèle qui convient à votre bureau. Les commandes sont livrées le lundi.',
+    asked: ['imprimante', 'commandées', 'catalogues'],
+  },
+  {
+    language: 'spanish',
+    title: 'Solicitar vacaciones',
+    content: 'Para solicitar sus vacaciones debe abrir el calendario y elegir los días que desea; la solicitud la aprueba su responsable en una semana.',
+    asked: ['solicitudes', 'vacación', 'calendarios'],
+  },
+] as const
+
+test('texts in German, French and Spanish are found by other forms of their words, beside English ones', async () => {
+  const polyglots = await createOrganization(database)
+  const [reader, writer] = [await clientOf(app, database, 'customer_user', polyglots), await clientOf(app, database, 'agent', polyglots)]
+  const add = async (title: string, content: string): Promise<void> => {
+    const { id } = (await writer.post('/kb/articles', { title, content, is_published: true })).body
+    await runJob(database, ragIndex, polyglots.id, { source_type: 'kb', source_id: id })
+  }
+  await add('Ordering routers', 'The routers are ordered by the network team; ask them for the address of the firewall.')
+  for (const { title, content } of TEXTS) await add(title, content)
+  const languages = await database.owner('select language from rag_documents where organization_id = $1 order by language', [polyglots.id])
+  assert.deepEqual(
+    languages.map((row) => row['language']),
+    ['english', 'french', 'german', 'spanish'],
+  )
+  for (const { title, asked } of TEXTS)
+    for (const words of asked) {
+      assert.deepEqual(await titles(reader, `q=${encodeURIComponent(words)}`), [title], words)
+      const listed = (await reader.get(`/kb/articles?q=${encodeURIComponent(words)}`)).body.items.map((each: { title: string }) => each.title)
+      // All words of a list's query must be there.
+      assert.deepEqual(listed, [title], words)
+    }
+  assert.deepEqual(await titles(reader, 'q=router'), ['Ordering routers'])
+  assert.deepEqual(await titles(reader, `q=${encodeURIComponent('network -routers')}`), [])
+  assert.deepEqual((await reader.get(`/kb/articles?q=${encodeURIComponent('network -routers')}`)).body.items, [])
+})
