@@ -109,6 +109,16 @@ export async function notePredictionApplied(db: CommonQueryMethods, id: string, 
     update ai_predictions set applied_at = now(), previous = ${JSON.stringify(previous)}::jsonb where organization_id = bound_organization() and id = ${id}`)
 }
 
+/** The group to whose members a ticket goes because triage may decide so, or an agent has said so in its place; null where that is nobody's. */
+export async function appliedGroup(db: CommonQueryMethods, ticketId: string): Promise<string | null> {
+  return db.maybeOneFirst(sql.type(z.object({ id: z.string() }))`
+    select agent_groups.id
+      from ai_predictions prediction
+      join agent_groups on agent_groups.organization_id = prediction.organization_id and agent_groups.name = coalesce(final_value, value) #>> '{}'
+     where prediction.organization_id = bound_organization() and ticket_id = ${ticketId} and field = 'group' and is_live
+       and applied_at is not null and state is distinct from 'rejected'`)
+}
+
 export interface Decision {
   state: SuggestionState
   decided_by: string | null

@@ -1,5 +1,6 @@
 import { groupOfService, lockGroup, readCandidates, takeTurn } from '#db/agent-groups.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
+import { appliedGroup, hasPredictions } from '#db/predictions.ts'
 import type { TicketRow } from '#db/tickets.ts'
 import { chooseAssignee } from '#desk/choose-assignee.ts'
 import type { Strategy } from '#desk/choose-assignee.ts'
@@ -47,14 +48,18 @@ export async function requireGroupOf(tx: DatabaseTransactionConnection, ticket: 
   throw badGroup("is missing, and the ticket's service has none")
 }
 
-/** Accepts a locked ticket. Where a group with a strategy works on its service, it is given to a member at once; where nobody has room, it waits. */
+/**
+ * Accepts a locked ticket. Where triage gave it to a group with a strategy, or such a group works on its service, it is given to a
+ * member at once; where nobody has room, it waits.
+ */
 export async function acceptTicket(tx: DatabaseTransactionConnection, author: Author, ticket: TicketRow): Promise<Changed> {
   const accepted = await moveTicket(tx, author, ticket, { to: 'accepted', action: 'ticket.accept' })
-  const groupId = ticket.service_id && (await groupOfService(tx, ticket.service_id))
+  const given = (await hasPredictions(tx)) ? await appliedGroup(tx, ticket.id) : null
+  const groupId = given ?? (ticket.service_id && (await groupOfService(tx, ticket.service_id)))
   if (!groupId || (await lockGroup(tx, groupId))?.strategy === 'manual') return accepted
   try {
-    const given = await assignInGroup(tx, author, accepted.ticket, groupId)
-    return { ticket: given.ticket, queues: [...accepted.queues, ...given.queues] }
+    const assigned = await assignInGroup(tx, author, accepted.ticket, groupId)
+    return { ticket: assigned.ticket, queues: [...accepted.queues, ...assigned.queues] }
   } catch (error) {
     // A refusal is decided before anything is written.
     if (error instanceof Error && 'statusCode' in error) return accepted

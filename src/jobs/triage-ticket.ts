@@ -24,7 +24,7 @@ import { trainModel } from './train-model.ts'
 /** One training of an organisation waits or runs at a time. */
 const TRAINING = 'labels'
 
-/** The fields that stand in the ticket. To whom of a group it goes, its turn or load decides when an agent accepts. */
+/** The fields that stand in the ticket. Of a group that may be applied it is noted: to whom of it the ticket goes, its turn or load decides when an agent accepts. */
 const WRITTEN_FIELDS = ['category', 'priority', 'tags', 'assignee'] as const
 
 /** Suggests category, priority, tags, group and assignee from what the organisation's own tickets and agents have taught. */
@@ -114,6 +114,8 @@ async function record(tx: DatabaseTransactionConnection, found: TriageFinding, f
     tags: (applied('tags') ?? []) as string[],
     assignee: applied('assignee') as string | null,
   }
+  const group = ids.get('group')
+  if (group && applied('group') !== null) await notePredictionApplied(tx, group, null)
   if (!wanted.category && !wanted.priority && wanted.tags.length === 0 && !wanted.assignee) return
   const before = await applyTriage(tx, ticket_id, wanted)
   for (const field of WRITTEN_FIELDS) {
