@@ -27,6 +27,8 @@ export function createProgram(): Command {
     .description('A helpdesk whose every background job is a state machine that one can watch, on PostgreSQL alone.')
     .version(VERSION)
     .showHelpAfterError('(--help says more)')
+    // A command's unknown option must not be taken for one of these: `ai models activate --version 9` told the program's version, and was a success.
+    .enablePositionalOptions()
   for (const command of [
     upCommand,
     serveCommand,

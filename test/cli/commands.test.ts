@@ -37,7 +37,8 @@ test('every command explains itself with examples, and has --json', async () => 
 })
 
 test('an unknown command or option ends with an exit code and words on standard error', async () => {
-  for (const args of [['fly'], ['jobs', 'list', '--colour'], ['jobs', 'show', 'x'], ['jobs', 'list', '--limit', '0']]) {
+  const activate = ['ai', 'models', 'activate', '--organization', 'o', '--version', '1']
+  for (const args of [['fly'], activate, ['jobs', 'list', '--colour'], ['jobs', 'show', 'x'], ['jobs', 'list', '--limit', '0']]) {
     const refused = await run(args, here)
     assert.notEqual(refused.code, 0)
     assert.match(refused.stderr, /error:/)
