@@ -67,11 +67,12 @@ export function withoutOrders(text: string): string {
   return ordersIn(left).length === 0 ? left : ORDERS.reduce((rest, { pattern }) => rest.replace(new RegExp(pattern, `${pattern.flags}g`), ' '), plain(left))
 }
 
-/** Compatibility forms folded, and what does not show taken out, so that an order cannot hide behind either. */
+/** Compatibility forms folded, what does not show taken out, and space of any length made one: an order hides behind none, and no pattern reads one twice. */
 function plain(text: string): string {
   return text
     .slice(0, MAX_CHARS)
     .normalize('NFKC')
     .replaceAll(/[\p{Cf}\u00AD]/gu, '')
     .replaceAll(/[^\S\n]+/g, ' ')
+    .replaceAll(/ ?\n[ \n]*/g, '\n')
 }

@@ -7,15 +7,20 @@ export function passagesOf(text: string, maxChars = MAX_PASSAGE_CHARS): string[]
   const passages: string[] = []
   let start = -1
   let end = 0
+  /** Whether a line has just ended, and nothing but space since. */
+  let atLineStart = false
   const close = (): void => {
     if (start >= 0) passages.push(text.slice(start, end).trim())
     start = -1
   }
   for (const piece of text.matchAll(/[^\n]*?(?:[.!?](?=\s)|\n|$)/g)) {
+    const endsLine = piece[0].endsWith('\n')
     if (piece[0].trim() === '') {
-      if (piece[0] === '\n' && /\n\s*$/.test(text.slice(0, piece.index))) close()
+      if (piece[0] === '\n' && atLineStart) close()
+      atLineStart ||= endsLine
       continue
     }
+    atLineStart = endsLine
     const pieceEnd = piece.index + piece[0].length
     if (start >= 0 && pieceEnd - start > maxChars) close()
     if (start < 0) start = piece.index

@@ -42,6 +42,13 @@ test('passages are word for word, no longer than asked, and together lose no wor
   )
 })
 
+test('a text of empty lines is cut at once', () => {
+  const began = performance.now()
+  assert.deepEqual(passagesOf(`Above.\n\n${'\n'.repeat(100_000)}Below.`), ['Above.', 'Below.'])
+  // Milliseconds; where each line is looked for from the beginning, ten seconds, during which its worker would not beat.
+  assert.ok(performance.now() - began < 5_000)
+})
+
 test('the best passage is the one with most of the words asked for', () => {
   const text = 'Open the client.\n\nRenew the certificate in the settings.\n\nClose the client.'
   assert.match(bestPassage(text, 'how to renew a certificate', 60)!.passage, /Renew the certificate/)
