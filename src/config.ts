@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 
@@ -51,6 +52,17 @@ const secret = (minChars: number) =>
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const milliseconds = (fallback: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(fallback)
+/** An address, with or without the length of its network's prefix. */
+function isNetwork(text: string): boolean {
+  const [address, prefix, ...more] = text.split('/')
+  const family = isIP(address!)
+  return (
+    family !== 0 &&
+    more.length === 0 &&
+    (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) >= 1 && Number(prefix) <= (family === 4 ? 32 : 128)))
+  )
+}
+
 const url = z.string().regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
 
 const environment = z.object({
@@ -90,7 +102,8 @@ const environment = z.object({
         .split(',')
         .map((part) => part.trim())
         .filter(Boolean),
-    ),
+    )
+    .refine((networks) => networks.every(isNetwork), 'must be addresses or networks, as 10.0.0.0/8, with commas between them'),
   WORKER_METRICS_PORT: port.default(0),
   /** Where traces go, by OTLP over HTTP; absent: nothing is traced, and no code for it is loaded. */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
@@ -130,32 +143,35 @@ export class ConfigError extends Error {
   override name = 'ConfigError'
 }
 
+/** Reads the configuration. @throws ConfigError that names each wrong variable */
+export function readConfig(variables?: Record<string, string | undefined>): Config {
+  const config = readVariables(environment, variables)
+  if (config.WORKER_LOST_MS < 2 * config.HEARTBEAT_MS) {
+    throw new ConfigError('WORKER_LOST_MS: must be at least twice HEARTBEAT_MS, or a live worker is taken for a dead one')
+  }
+  return config
+}
+
 /**
- * Reads the configuration from environment variables, and from files of their names in CREDENTIALS_DIRECTORY, where
- * systemd puts what other processes may not see.
+ * What a schema says of environment variables, and of files of their names in CREDENTIALS_DIRECTORY, where systemd puts
+ * what other processes may not see.
  *
  * @throws ConfigError that names each wrong variable
  */
-export function readConfig(variables: Record<string, string | undefined> = process.env): Config {
+export function readVariables<Schema extends z.ZodObject>(schema: Schema, variables: Record<string, string | undefined> = process.env): z.infer<Schema> {
   const set = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''))
-  const credentials = readCredentials(variables['CREDENTIALS_DIRECTORY'])
+  const credentials = readCredentials(Object.keys(schema.shape), variables['CREDENTIALS_DIRECTORY'])
   const twice = Object.keys(credentials).find((name) => set[name] !== undefined && set[name] !== credentials[name])
   if (twice) throw new ConfigError(`${twice}: is set as a variable and, differently, as a credential. Remove one of them`)
-  const given = { ...set, ...credentials }
-  const parsed = environment.safeParse(given)
-  if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'))
-  }
-  if (parsed.data.WORKER_LOST_MS < 2 * parsed.data.HEARTBEAT_MS) {
-    throw new ConfigError('WORKER_LOST_MS: must be at least twice HEARTBEAT_MS, or a live worker is taken for a dead one')
-  }
+  const parsed = schema.safeParse({ ...set, ...credentials })
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'))
   return parsed.data
 }
 
-function readCredentials(directory: string | undefined): Record<string, string> {
+function readCredentials(names: readonly string[], directory: string | undefined): Record<string, string> {
   const credentials: Record<string, string> = {}
   if (!directory) return credentials
-  for (const name of Object.keys(environment.shape)) {
+  for (const name of names) {
     try {
       const text = readFileSync(join(directory, name), 'utf8').trim()
       if (text) credentials[name] = text

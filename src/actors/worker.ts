@@ -8,7 +8,7 @@ import { declareSchedules } from '#db/schedules.ts'
 import type { ScheduleDefinition } from '#db/schedules.ts'
 import { ensureQueues, registerWorker, setWorkerStatus } from '#db/workers.ts'
 import type { JobType } from '#jobs/job-type.ts'
-import { jobTypes as allJobTypes, QUEUES } from '#jobs/registry.ts'
+import { jobTypes as allJobTypes, queuesOf } from '#jobs/registry.ts'
 import { SCHEDULES } from '#jobs/schedules.ts'
 import type { Logger } from '#log.ts'
 import { chartOf } from '#machines/chart.ts'
@@ -104,7 +104,7 @@ class WorkerHost implements Worker {
     const workerName = `${hostname()}:${process.pid}`
     const transactions = bulkhead(Math.max(1, config.DATABASE_POOL_SIZE - KEPT_CONNECTIONS), Infinity)
     this.#engine = { config, database, directUrl, jobTypes, workerName, transactions, log, chance }
-    this.#queues = queues ?? (config.WORKER_QUEUES.length > 0 ? config.WORKER_QUEUES : QUEUES)
+    this.#queues = queues ?? queuesOf(config)
     this.#schedules = schedules
     this.#recorder = new Recorder(this.#engine)
     this.#actor = createActor(

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ConfigError } from '#config.ts'
+import { readVariables } from '#config.ts'
 
 /** What an index by nearness can hold. */
 const DIMENSIONS_MAX = 2_000
@@ -27,10 +27,6 @@ export type EmbeddingsConfig = z.infer<typeof environment>
 export type EmbeddingsEndpoint = EmbeddingsConfig & { EMBEDDINGS_URL: string }
 
 /** How texts become vectors. @throws ConfigError that names a wrong variable */
-export function readEmbeddingsConfig(variables: Record<string, string | undefined> = process.env): EmbeddingsConfig {
-  const parsed = environment.safeParse(Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== '')))
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'))
-  return parsed.data
-}
+export const readEmbeddingsConfig = (variables?: Record<string, string | undefined>): EmbeddingsConfig => readVariables(environment, variables)
 
 export const hasEndpoint = (config: EmbeddingsConfig): config is EmbeddingsEndpoint => config.EMBEDDINGS_URL !== undefined

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ConfigError } from '#config.ts'
+import { readVariables } from '#config.ts'
 
 /** Where Ollama listens, whose interface is OpenAI's. */
 const OLLAMA_URL = 'http://127.0.0.1:11434/v1'
@@ -24,8 +24,4 @@ const environment = z.object({
 export type LlmConfig = z.infer<typeof environment>
 
 /** How a language model is reached. @throws ConfigError that names a wrong variable */
-export function readLlmConfig(variables: Record<string, string | undefined> = process.env): LlmConfig {
-  const parsed = environment.safeParse(Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== '')))
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'))
-  return parsed.data
-}
+export const readLlmConfig = (variables?: Record<string, string | undefined>): LlmConfig => readVariables(environment, variables)

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { readEmbeddingsConfig } from '#ai/embeddings-config.ts'
 import { readConfig } from '#config.ts'
+import { readDeliveryConfig } from '#jobs/delivery-config.ts'
 import type { Api } from './api.ts'
 import { requireOwnerUrl } from './connection.ts'
 import { examples, print, sayer } from './output.ts'
@@ -22,6 +23,7 @@ export function serveCommand(): Command {
 async function serve({ json }: { json?: boolean }): Promise<void> {
   const config = readConfig()
   readEmbeddingsConfig()
+  readDeliveryConfig()
   const stop = listenForStop()
   const [{ startApi, CLOSE_MS }, { ensureConsole }, { ping }, { createLogger }] = await Promise.all([
     import('./api.ts'),

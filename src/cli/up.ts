@@ -5,6 +5,7 @@ import { readEmbeddingsConfig } from '#ai/embeddings-config.ts'
 import { readLlmConfig } from '#ai/llm-config.ts'
 import { readConfig } from '#config.ts'
 import type { Config } from '#config.ts'
+import { readDeliveryConfig } from '#jobs/delivery-config.ts'
 import { VERSION } from '#version.ts'
 import { readDemo } from './data-files.ts'
 import type { DemoSignIns } from './data-files.ts'
@@ -37,9 +38,10 @@ export function upCommand(): Command {
 async function up({ json }: { json?: boolean }): Promise<void> {
   const began = performance.now()
   const config = readConfig({ LOG_LEVEL: 'warn', ...process.env })
-  // Its worker would not start with a wrong setting of a model.
+  // Its worker would not start with a wrong setting.
   readLlmConfig()
   readEmbeddingsConfig()
+  readDeliveryConfig()
   const say = sayer(json)
   say(`ATUM DESK ${VERSION}`)
   const stop = listenForStop()
@@ -89,6 +91,8 @@ async function startAll({ config, say, stop, running }: Start): Promise<Desk> {
   await prepareDatabase(ownerUrl, say)
   stop.asked.throwIfAborted()
 
+  // Its worker would end at once, and be started again and again.
+  ;(await import('#jobs/registry.ts')).queuesOf(config)
   // Made before the API, so that the API closes first and the worker drains next.
   const worker = new WorkerProcess({
     variables: { ...process.env, LOG_LEVEL: config.LOG_LEVEL, DATABASE_URL: ownerUrl },

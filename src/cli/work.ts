@@ -4,6 +4,7 @@ import { readEmbeddingsConfig } from '#ai/embeddings-config.ts'
 import { readLlmConfig } from '#ai/llm-config.ts'
 import { readConfig } from '#config.ts'
 import type { Database } from '#db/pool.ts'
+import { readDeliveryConfig } from '#jobs/delivery-config.ts'
 import { endTracing, startTracing } from '#tracing.ts'
 import { requireOwnerUrl } from './connection.ts'
 import { explain } from './failure.ts'
@@ -25,9 +26,10 @@ export function workCommand(): Command {
 
 async function work({ json }: { json?: boolean }): Promise<void> {
   const config = readConfig()
-  // A wrong setting of a model stops the start as well.
+  // A wrong setting of what handlers reach stops the start as well.
   readLlmConfig()
   readEmbeddingsConfig()
+  readDeliveryConfig()
   const stop = listenForStop()
   const [{ startWorker }, { ping }, { openDatabase }, { serviceUrls }, { createLogger }] = await Promise.all([
     import('#actors/worker.ts'),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ConfigError } from '#config.ts'
+import { readVariables } from '#config.ts'
 
 const environment = z.object({
   /** smtp://user:password@host:587 or smtps://…; absent: mail is kept in the table outgoing_mail. */
@@ -14,8 +14,4 @@ const environment = z.object({
 export type DeliveryConfig = z.infer<typeof environment>
 
 /** How mail and webhooks leave the service. @throws ConfigError that names a wrong variable */
-export function readDeliveryConfig(variables: Record<string, string | undefined> = process.env): DeliveryConfig {
-  const parsed = environment.safeParse(Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== '')))
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'))
-  return parsed.data
-}
+export const readDeliveryConfig = (variables?: Record<string, string | undefined>): DeliveryConfig => readVariables(environment, variables)

@@ -1,3 +1,5 @@
+import { ConfigError } from '#config.ts'
+import type { Config } from '#config.ts'
 import type { JobType } from './job-type.ts'
 import { cleanup } from './cleanup.ts'
 import { deliverWebhook } from './deliver-webhook.ts'
@@ -34,6 +36,13 @@ export const jobTypes: ReadonlyMap<string, JobType> = new Map(types.map((type) =
 
 /** The queues that the kinds of job use. */
 export const QUEUES: readonly string[] = [...new Set([...jobTypes.values()].map((type) => type.queue))].toSorted()
+
+/** The queues that a worker of this configuration serves: all, where none is named. @throws ConfigError for one that no kind of job uses */
+export function queuesOf({ WORKER_QUEUES }: Config): readonly string[] {
+  const unknown = WORKER_QUEUES.find((name) => !QUEUES.includes(name))
+  if (unknown !== undefined) throw new ConfigError(`WORKER_QUEUES: there is no queue ${unknown}, only ${QUEUES.join(', ')}`)
+  return WORKER_QUEUES.length > 0 ? WORKER_QUEUES : QUEUES
+}
 
 /** The kinds of job that a new ticket causes, in its own transaction. */
 export const TICKET_JOB_TYPES = ['TRIAGE_TICKET', 'KB_SUGGEST', 'SENTIMENT_ANALYSIS', 'SMART_REPLY', 'SLA_PREDICT'] as const

@@ -61,7 +61,7 @@ test('the program ends when its launcher is killed', { skip: !oldNode && 'this m
   const directory = await mkdtemp(join(tmpdir(), 'atum-desk-orphan-'))
   after(() => rm(directory, { recursive: true }))
   const { ownerUrl } = await testDatabase()
-  const launched = start(['work', '--json'], { DATABASE_URL: ownerUrl, ATUM_DATA_DIR: directory, WORKER_QUEUES: 'nothing' }, { node: oldNode! })
+  const launched = start(['work', '--json'], { DATABASE_URL: ownerUrl, ATUM_DATA_DIR: directory, WORKER_QUEUES: 'mail' }, { node: oldNode! })
   await until(() => launched.said.stdout.includes('}'), 'the worker is registered')
   const { pid } = JSON.parse(launched.said.stdout) as { pid: number }
   assert.notEqual(pid, launched.pid)
