@@ -70,6 +70,20 @@ test('counts of what is open and the board of what is due read open tickets only
   }
 })
 
+test('an old range of dates is found in the order of numbers without reading the tickets that are newer', async () => {
+  const ago = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString()
+  const range: Condition = {
+    all: [
+      { field: 'created_at', op: 'from', value: ago(CLOSED - 10_000) },
+      { field: 'created_at', op: 'before', value: ago(CLOSED - 20_000) },
+    ],
+  }
+  for (const sort of ['-number', 'number'] as const) {
+    const plan = await listed(range, sort)
+    assert.ok(plan.rows === PAGE && plan.rowsRead('tickets') <= 2 * PAGE, `${sort}: ${JSON.stringify(plan.scans())}`)
+  }
+})
+
 test('tickets with a tag are found whether many have it or few, and with all of several', async () => {
   const numbers = (tags: string[]): Promise<number[]> =>
     inOrganization(database.app, organization.id, async (tx) =>
