@@ -30,14 +30,15 @@ export async function beginSecondFactor(
   return rowCount > 0
 }
 
-/** Confirms a second factor with its recovery codes. @returns false where it is confirmed already */
+/** Confirms a second factor by the code of a step, which is used up, with its recovery codes. @returns false where it is confirmed already */
 export async function confirmSecondFactor(
   db: CommonQueryMethods,
   owner: { user_id: string; organization_id: string | null },
+  step: number,
   codeHashes: readonly Buffer[],
 ): Promise<boolean> {
   const { rowCount } = await db.query(sql.typeAlias('void')`
-    update two_factors set confirmed_at = now() where user_id = ${owner.user_id} and confirmed_at is null`)
+    update two_factors set confirmed_at = now(), last_step = ${step} where user_id = ${owner.user_id} and confirmed_at is null`)
   if (rowCount === 0) return false
   await replaceRecoveryCodes(db, owner, codeHashes)
   return true

@@ -83,16 +83,16 @@ export const twoFactorRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, 
       const factor = await findSecondFactor(database.system, account.id)
       if (!factor) throw refusal(409, 'Begin with POST /api/v1/auth/2fa/enable.')
       if (factor.confirmed) throw refusal(409, 'The second factor is confirmed already.')
-      const right = await guardAttempt(database.system, { ip: request.ip, email: account.email }, async () => {
-        const value = stepOf(factorSeal.open(account.id, factor.sealed_secret), request.body.otp.replaceAll(' ', ''), null) !== null
-        return { verdict: value ? 'right' : 'wrong', value }
+      const step = await guardAttempt(database.system, { ip: request.ip, email: account.email }, async () => {
+        const value = stepOf(factorSeal.open(account.id, factor.sealed_secret), request.body.otp.replaceAll(' ', ''), null)
+        return { verdict: value === null ? 'wrong' : 'right', value }
       })
-      if (!right) throw factorWrong(400)
+      if (step === null) throw factorWrong(400)
       const codes = newRecoveryCodes(account.id)
       const queue = await database.system.transaction(async (tx) => {
         const owner = { user_id: account.id, organization_id: account.organization_id }
         const hashes = codes.map(({ hash }) => hash)
-        if (!(await confirmSecondFactor(tx, owner, hashes))) throw refusal(409, 'The second factor is confirmed already.')
+        if (!(await confirmSecondFactor(tx, owner, step, hashes))) throw refusal(409, 'The second factor is confirmed already.')
         await note(tx, request, { action: 'two_factor.enable', entity_type: 'user', entity_id: account.id, details: {} })
         return mails.changed(tx, await receiverOf(tx, account), 'A second factor was added to your account')
       })
