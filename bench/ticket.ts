@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { inOrganization } from '#db/pool.ts'
-import type { NewTicket } from '#db/tickets.ts'
-import { takeIn, writeTicket } from '#http/ticket-intake.ts'
+import { insertTicket } from '#db/tickets.ts'
+import { takeIn } from '#http/ticket-intake.ts'
 import { openDesk } from './support/desk.ts'
 import type { Desk } from './support/desk.ts'
 import { median, quantile, rounded } from './support/numbers.ts'
@@ -88,9 +89,10 @@ const wishOf = (n: number) => ({
 })
 
 async function fileAtDatabase({ database, organizationId, userId }: Desk, kind: Kind, n: number): Promise<void> {
-  const wanted: NewTicket = { ...wishOf(n), priority: null, service_id: null, tags: [], requester_id: userId }
+  const wanted = { ...wishOf(n), priority: null, service_id: null, tags: [], requester_id: userId }
+  const author = { organization_id: organizationId!, user_id: userId, request_id: 'bench' }
   await inOrganization(database.app, organizationId!, async (tx) => {
-    await (kind === 'with' ? takeIn : writeTicket)(tx, { organization_id: organizationId!, user_id: userId, request_id: 'bench' }, wanted)
+    await (kind === 'with' ? takeIn(tx, author, wanted) : insertTicket(tx, { id: randomUUID(), ...wanted }, author))
   })
 }
 

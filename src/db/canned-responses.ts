@@ -65,7 +65,7 @@ const people = z.object({
 export type PeopleOfTicket = z.infer<typeof people>
 
 /** The names that a text about a ticket may need, and the addresses that it may go to. */
-export async function readPeopleOf(db: CommonQueryMethods, ticketId: string, agentId: string): Promise<PeopleOfTicket> {
+export async function readPeopleOf(db: CommonQueryMethods, ticketId: string, agentId: string | null): Promise<PeopleOfTicket> {
   return db.one(sql.type(people)`
     select organization.name as organization, requester.full_name as requester, requester.email as requester_email,
            assignee.full_name as assignee, assignee.email as assignee_email, agent.full_name as agent, service.name as service

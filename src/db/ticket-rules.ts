@@ -10,8 +10,8 @@ const TAG_CHARS = 50
 const SUBJECT_CHARS = 200
 const CONTENT_CHARS = 10_000
 
-/** What can happen to a ticket that a rule may wait for. */
-export const RULE_EVENTS = ['created', 'updated', 'commented'] as const
+/** What can happen to a ticket that a rule may wait for, whoever does it: people, jobs or clocks. */
+export const RULE_EVENTS = ['created', 'updated', 'commented', 'sla_warned', 'sla_breached', 'sla_escalated'] as const
 export type RuleEvent = (typeof RULE_EVENTS)[number]
 
 const tags = z.array(z.string().min(1).max(TAG_CHARS)).min(1).max(TAGS_MAX)
@@ -101,8 +101,8 @@ export async function countRules(db: CommonQueryMethods): Promise<number> {
   return db.oneFirst(sql.typeAlias('count')`select count(*) as count from ticket_rules where organization_id = bound_organization()`)
 }
 
-/** The active rules that wait for an event, in the order in which they run; none where this database has no rules (yet, or any more). */
-export async function rulesFor(db: CommonQueryMethods, event: RuleEvent, limit: number): Promise<readonly RuleRow[]> {
+/** The active rules that wait for one of some events, in the order in which they run; none where this database has no rules (yet, or any more). */
+export async function rulesFor(db: CommonQueryMethods, events: readonly RuleEvent[], limit: number): Promise<readonly RuleRow[]> {
   if (!(await db.oneFirst(prepared('has-ticket-rules', sql.type(z.object({ there: z.boolean() }))`select to_regclass('ticket_rules') is not null as there`))))
     return []
   return db.any(
@@ -110,7 +110,7 @@ export async function rulesFor(db: CommonQueryMethods, event: RuleEvent, limit: 
       'rules-for',
       sql.type(ruleRow)`
     select ${ruleColumns} from ticket_rules
-     where organization_id = bound_organization() and is_active and ${event} = any(events)
+     where organization_id = bound_organization() and is_active and events && ${sql.array([...events], 'text')}
      order by position, created_at, id limit ${limit}`,
     ),
   )

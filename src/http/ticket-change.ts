@@ -18,11 +18,13 @@ import { refusal } from './refusal.ts'
 import { requireActiveService } from './ticket-service.ts'
 import { learnFromChange } from './ticket-learning.ts'
 
-/** Who changes a ticket, and in which request. */
+/** Who changes a ticket, and in which request; both null where the service does by itself. */
 export interface Author {
   organization_id: string
-  user_id: string
-  request_id: string
+  user_id: string | null
+  request_id: string | null
+  /** What a job or a clock did, after which rules run. */
+  cause?: { event_id: number; action: string }
   /** What decided where nobody did: a rule, or a group's turn. It goes into the audit, and no model learns from it. */
   by?: { rule?: { id: string; name: string }; group?: { id: string; name: string; strategy: string } }
 }
@@ -91,7 +93,7 @@ async function settle(tx: DatabaseTransactionConnection, author: Author, before:
     details: { ...differences(before, after), ...author.by },
     request_id: author.request_id,
   })
-  if (!author.by) await learnFromChange(tx, author.user_id, before, after)
+  if (!author.by && author.user_id !== null) await learnFromChange(tx, author.user_id, before, after)
   if (isMoved(before, after)) await replan(tx, after)
   const jobs = (await hasJobEngine(tx)) ? jobsOf(author.organization_id, before, after) : []
   if (jobs.length === 0 && !isMoved(before, after)) return { ticket: after, queues: [] }

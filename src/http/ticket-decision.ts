@@ -26,7 +26,7 @@ export async function decideOn(
     requireMatch(request, locked)
     const author = { ...tenant, request_id: request.id }
     const changed = await decision(tx, author, locked)
-    return changed.ticket.version === locked.version ? changed : runRules(tx, author, 'updated', changed)
+    return changed.ticket.version === locked.version ? changed : runRules(tx, author, ['updated'], changed)
   })
   notifier.notify(...queues)
   reply.header('etag', etagOf(ticket))

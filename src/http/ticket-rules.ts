@@ -2,6 +2,7 @@ import { insertAudit } from '#db/audit.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { rulesFor } from '#db/ticket-rules.ts'
 import type { RuleEvent, RuleRow } from '#db/ticket-rules.ts'
+import { lockTicket } from '#db/tickets.ts'
 import type { TicketRow } from '#db/tickets.ts'
 import { matches } from '#desk/ticket-matches.ts'
 import { act } from './rule-actions.ts'
@@ -28,16 +29,21 @@ export interface ActionOutcome {
 export async function runRules(
   tx: DatabaseTransactionConnection,
   author: Author,
-  event: RuleEvent,
+  events: readonly RuleEvent[],
   changed: Changed,
   rules?: readonly RuleRow[],
 ): Promise<Changed> {
   let { ticket } = changed
   const queues = [...changed.queues]
   let actions = 0
-  for (const rule of rules ?? (await rulesFor(tx, event, RULES_MAX))) {
+  for (const rule of rules ?? (await rulesFor(tx, events, RULES_MAX))) {
     if (actions + rule.actions.length > ACTIONS_PER_EVENT) {
-      await noteRun(tx, author, ticket.id, { rule: { id: rule.id, name: rule.name }, skipped: `more than ${ACTIONS_PER_EVENT} actions`, is_internal: true })
+      await noteRun(tx, author, ticket.id, {
+        rule: { id: rule.id, name: rule.name },
+        ...causeOf(author),
+        skipped: `more than ${ACTIONS_PER_EVENT} actions`,
+        is_internal: true,
+      })
       break
     }
     const ran = await runRule(tx, author, ticket, rule)
@@ -74,9 +80,17 @@ export async function runRule(
       actions.push({ type: action.type, outcome: 'refused', detail: error.message })
     }
   }
-  if (actions.some(({ outcome }) => outcome !== 'unchanged')) await noteRun(tx, author, ticket.id, { ...by, actions, is_internal: true })
+  if (actions.some(({ outcome }) => outcome !== 'unchanged')) await noteRun(tx, author, ticket.id, { ...by, ...causeOf(author), actions, is_internal: true })
   return { ticket: now, queues, actions }
 }
+
+/** Runs the rules that wait for comments, in the transaction of the comment. @returns the queues of the jobs that this causes */
+export async function ruleComment(tx: DatabaseTransactionConnection, author: Author, ticketId: string): Promise<string[]> {
+  const ticket = await lockTicket(tx, { user_id: author.user_id, sees: 'all' }, ticketId)
+  return ticket ? (await runRules(tx, author, ['commented'], { ticket, queues: [] })).queues : []
+}
+
+const causeOf = ({ cause }: Author) => (cause ? { cause } : {})
 
 function noteRun(tx: DatabaseTransactionConnection, author: Author, ticketId: string, details: unknown): Promise<void> {
   const { organization_id, user_id, request_id } = author

@@ -21,6 +21,9 @@ import { isSame } from './ticket-learning.ts'
 export const DECIDABLE = ['category', 'priority', 'tags', 'group', 'assignee', 'sentiment', 'escalation'] as const
 export type DecidableField = (typeof DECIDABLE)[number]
 
+/** Somebody, not the service. */
+type Person = Author & { user_id: string }
+
 /** What an agent decides on a ticket's triage. */
 export interface Wanted {
   event: 'ACCEPT' | 'REJECT'
@@ -43,7 +46,7 @@ interface Decided {
  *
  * @throws a refusal with 409 that names what is allowed, with 422 where the organisation has no such value
  */
-export async function decideTriage(tx: DatabaseTransactionConnection, author: Author, ticket: TicketRow, wanted: Wanted): Promise<Changed> {
+export async function decideTriage(tx: DatabaseTransactionConnection, author: Person, ticket: TicketRow, wanted: Wanted): Promise<Changed> {
   const predictions = await lockPredictions(tx, ticket.id)
   const own = await readOwnValues(tx)
   const decided: Decided[] = []
@@ -77,7 +80,7 @@ function fieldsOf(ticket: TicketRow, predictions: readonly PredictionRow[], { fi
 
 async function decideField(
   tx: DatabaseTransactionConnection,
-  author: Author,
+  author: Person,
   ticket: TicketRow,
   own: OwnValues,
   { field, prediction, wanted }: { field: DecidableField; prediction: PredictionRow | undefined; wanted: Wanted },
@@ -121,7 +124,7 @@ function takenBack(ticket: TicketRow, own: OwnValues, { field, value, previous, 
 /** The words of the fields become the ticket's columns. */
 async function writeToTicket(
   tx: DatabaseTransactionConnection,
-  author: Author,
+  author: Person,
   ticket: TicketRow,
   own: OwnValues,
   decided: readonly Decided[],

@@ -9,6 +9,7 @@ import { activeEndpoints } from '#db/webhooks.ts'
 import type { Listener } from '#db/webhooks.ts'
 import { matches } from '#desk/ticket-matches.ts'
 import { requesterNotices } from './requester-notices.ts'
+import { handToRules } from './rule-events.ts'
 import { enqueueDeliveries, WEBHOOK_QUEUE } from './webhook-job.ts'
 
 /** Events that one transaction follows. */
@@ -30,6 +31,7 @@ export async function followEvents(tx: CommonQueryMethods, organizationId: strin
   await enqueueDeliveries(tx, organizationId, deliveries)
   const notices = await requesterNotices(tx, organizationId, events)
   await enqueueJobs(tx, notices)
+  await handToRules(tx, events)
   await moveCursor(tx, last.id)
   const queues = [...(deliveries.length > 0 ? [WEBHOOK_QUEUE] : []), ...notices.map((job) => job.queue)]
   return { queues: [...new Set(queues)], more: events.length === PAGE }

@@ -30,6 +30,7 @@ const FOR_ALL: Record<string, readonly string[] | 'all of it'> = {
   'audit-chain.ts': 'all of it',
   'doctor.ts': ['findCallers'],
   'events.ts': ['movedLogs', 'unfollowedLogs'],
+  'rule-events.ts': ['organizationsToRule'],
   'retention.ts': ['removeOldRefreshTokens', 'removeOldAccountRows', 'removeOldJobs', 'removeOldKeptKeys'],
   'sla-checks.ts': ['dueChecks'],
   // Sign-in: whose organisation it is comes out of the row.

@@ -33,6 +33,20 @@ async function drafted(by: Client = customer): Promise<{ ticket: string; draft: 
 const commentsOf = async (ticket: string): Promise<{ content: string; is_internal: boolean; author_id: string }[]> =>
   (await agent.get(`/tickets/${ticket}/comments`)).body.items
 
+test('a draft that is sent is a comment, on which rules run', async () => {
+  const rule = {
+    name: 'Answered',
+    events: ['commented'],
+    condition: { field: 'number', op: 'gt', value: 0 },
+    actions: [{ type: 'add_tags', tags: ['answered'] }],
+  }
+  const { body: made } = await manager.post('/rules', rule)
+  const { ticket, draft } = await drafted()
+  assert.equal((await agent.post(`/suggestions/${draft.id}/accept`, { post_comment: true })).status, 200)
+  assert.deepEqual((await agent.get(`/tickets/${ticket}`)).body.tags, ['answered'])
+  assert.equal((await manager.delete(`/rules/${made.id}`)).status, 204)
+})
+
 test('a draft says where it comes from and who wrote it', async () => {
   const { draft } = await drafted()
   const { citations, basis, basis_reason, state } = draft as unknown as Record<string, unknown>

@@ -88,6 +88,20 @@ test('each suggestion of a field says by which model, how sure, and why', async 
   )
 })
 
+test('what is accepted is a change of the ticket, on which rules run', async () => {
+  const desk = await newDesk()
+  const rule = {
+    name: 'r',
+    events: ['updated'],
+    condition: { field: 'tags', op: 'has', value: 'workshop' },
+    actions: [{ type: 'set_priority', priority: 'urgent' }],
+  }
+  assert.equal((await desk.admin.post('/rules', rule)).status, 201)
+  const ticket = await desk.triaged(BRAKE)
+  assert.equal((await desk.agent.post(`/tickets/${ticket}/triage/apply`, { field: 'tags' })).status, 200)
+  assert.equal((await desk.agent.get(`/tickets/${ticket}`)).body.priority, 'urgent')
+})
+
 test('accepting writes the fields to the ticket, once, with an audit row and the time to the decision', async () => {
   const desk = await newDesk()
   const ticket = await desk.triaged(BRAKE)

@@ -17,7 +17,7 @@ import { uuidParams } from '../shapes.ts'
 import { recheckClocks } from '../sla-replan.ts'
 import { moveTicket } from '../ticket-change.ts'
 import type { Author } from '../ticket-change.ts'
-import { runRules } from '../ticket-rules.ts'
+import { ruleComment } from '../ticket-rules.ts'
 import { isStaff, viewerOf } from '../ticket-view.ts'
 
 const newComment = z.strictObject({
@@ -42,10 +42,9 @@ export const commentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
         const ticket = await findTicket(tx, viewerOf(tenant), id)
         if (!ticket) throw notFound('ticket')
         return once(tx, request, tenant, async () => {
-          // Before the comment, which locks a part of the ticket's row: two who take that part first would wait for each other.
           if (!isStaff(tenant)) queues = await hearCustomer(tx, { ...tenant, request_id: request.id }, id)
           const comment = await writeComment(tx, request, { ...request.body, ticket_id: id, author_id: tenant.user_id })
-          queues = [...queues, ...(await rule(tx, { ...tenant, request_id: request.id }, id))]
+          queues = [...queues, ...(await ruleComment(tx, { ...tenant, request_id: request.id }, id))]
           if (!comment.is_internal) queues = [...queues, ...(await hearWords(tx, tenant.organization_id, ticket))]
           return comment
         })
@@ -89,12 +88,6 @@ async function hearCustomer(tx: DatabaseTransactionConnection, author: Author, t
   const ticket = await lockTicket(tx, { user_id: author.user_id, sees: 'all' }, ticketId)
   if (ticket?.status !== 'waiting_customer') return []
   return (await moveTicket(tx, author, ticket, { to: 'in_progress', action: 'ticket.customer_replied' })).queues
-}
-
-/** Runs the rules that wait for comments. @returns the queues of the jobs that this causes */
-async function rule(tx: DatabaseTransactionConnection, author: Author, ticketId: string): Promise<string[]> {
-  const ticket = await lockTicket(tx, { user_id: author.user_id, sees: 'all' }, ticketId)
-  return ticket ? (await runRules(tx, author, 'commented', { ticket, queues: [] })).queues : []
 }
 
 /** What was said in public: clocks that it ends or begins, and an index that holds it. @returns the queues of the jobs that this causes */

@@ -20,6 +20,7 @@ import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { uuidParams } from '../shapes.ts'
+import { ruleComment } from '../ticket-rules.ts'
 import { viewerOf } from '../ticket-view.ts'
 
 const REASON_CHARS = 500
@@ -37,7 +38,7 @@ interface Wanted {
   details: Record<string, unknown>
 }
 
-export const suggestionRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database } }) => {
+export const suggestionRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
   const tags = ['ticket AI']
   const response = { 200: decided }
 
@@ -45,6 +46,7 @@ export const suggestionRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
   async function decide(request: FastifyRequest, id: string, wanted: Wanted): Promise<Answer<z.infer<typeof decided>>> {
     const { event, content, post_comment, details } = wanted
     const tenant = tenantOf(request)
+    let queues: string[] = []
     const decideOnce = async (tx: DatabaseTransactionConnection): Promise<z.infer<typeof decided>> => {
       const draft = await lockDraft(tx, id)
       if (!draft || !(await findTicket(tx, viewerOf(tenant), draft.ticket_id))) throw notFound('suggestion')
@@ -58,6 +60,7 @@ export const suggestionRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
         sent !== null && post_comment
           ? await writeComment(tx, request, { ticket_id: draft.ticket_id, author_id: tenant.user_id, content: sent, is_internal: false })
           : null
+      if (comment) queues = await ruleComment(tx, { ...tenant, request_id: request.id }, draft.ticket_id)
       const row = await decideSuggestion(tx, id, { state, decided_by: tenant.user_id, final_content: sent, edit_distance, comment_id: comment?.id ?? null })
       if (draft.prediction_id) await decidePrediction(tx, draft.prediction_id, { state, decided_by: tenant.user_id, via: 'suggestion', edit_distance })
       await note(tx, request, {
@@ -69,7 +72,9 @@ export const suggestionRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
       metrics.aiDecisions.inc({ field: 'smart_reply', decision: state })
       return { ...row, comment }
     }
-    return inOrganization(database.app, tenant.organization_id, (tx) => once(tx, request, tenant, () => decideOnce(tx)))
+    const answer = await inOrganization(database.app, tenant.organization_id, (tx) => once(tx, request, tenant, () => decideOnce(tx)))
+    notifier.notify(...queues)
+    return answer
   }
 
   app.post(

@@ -130,7 +130,7 @@ async function apply(
     caused.push(...changed.queues)
   }
   if (ticket.version === before.version) return ticket
-  const ruled = await runRules(tx, author, 'updated', { ticket, queues: caused })
+  const ruled = await runRules(tx, author, ['updated'], { ticket, queues: caused })
   for (const queue of ruled.queues) queues.add(queue)
   return ruled.ticket
 }

@@ -37,6 +37,9 @@ const events = z
   .array(z.enum(RULE_EVENTS))
   .min(1)
   .refine((given) => new Set(given).size === given.length, 'names one twice')
+  .describe(
+    'What it waits for. What people do has rules run in the transaction in which they do it; what jobs and clocks do (a triage that is written, a raised priority, a warning, breach or escalation), a moment after. What a rule does is no event for rules.',
+  )
 const newRule = z.strictObject({
   name,
   is_active: z.boolean().default(true),

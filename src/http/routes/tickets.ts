@@ -47,7 +47,7 @@ export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
         if (body.service_id) await requireActiveService(tx, body.service_id)
         const author = { ...tenant, request_id: request.id }
         // Before the organisation's next number is locked.
-        const rules = await rulesFor(tx, 'created', RULES_MAX)
+        const rules = await rulesFor(tx, ['created'], RULES_MAX)
         const taken = await takeIn(tx, author, {
           subject: body.subject,
           description: body.description,
@@ -56,7 +56,7 @@ export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
           tags: [...new Set(body.tags)],
           requester_id: body.requester_id ?? tenant.user_id,
         })
-        const ruled = await runRules(tx, author, 'created', taken, rules)
+        const ruled = await runRules(tx, author, ['created'], taken, rules)
         queues = ruled.queues
         return ruled.ticket
       }),

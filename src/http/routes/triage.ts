@@ -14,6 +14,7 @@ import { notFound, refusal } from '../refusal.ts'
 import { tenantOf } from '../scope.ts'
 import type { RouteOptions } from '../services.ts'
 import { noBody, uuidParams } from '../shapes.ts'
+import { runRules } from '../ticket-rules.ts'
 import { ticketTags } from '../ticket-shapes.ts'
 import { viewerOf } from '../ticket-view.ts'
 import { DECIDABLE, decideTriage } from '../triage-decision.ts'
@@ -71,7 +72,9 @@ export const triageRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
       const locked = await lockTicket(tx, viewerOf(tenant), id)
       if (!locked) throw notFound('ticket')
       requireMatch(request, locked)
-      const { queues } = await decideTriage(tx, { ...tenant, request_id: request.id }, locked, wanted)
+      const author = { ...tenant, request_id: request.id }
+      const decided = await decideTriage(tx, author, locked, wanted)
+      const { queues } = decided.ticket.version === locked.version ? decided : await runRules(tx, author, ['updated'], decided)
       return { view: await viewTriage(tx, id), queues }
     })
     notifier.notify(...queues)
