@@ -7,7 +7,7 @@ export class Refusal extends Error {
 }
 
 /** Errors of others whose message says all that a person needs; by name, because loading their classes costs time. */
-const PLAIN = new Set(['UnknownMigrationError', 'MigrationFailedError', 'LoginSetupError', 'BackupError'])
+const PLAIN = new Set(['UnknownMigrationError', 'MigrationFailedError', 'LoginSetupError', 'BackupError', 'ClusterError'])
 
 /** What to print of an error: words for the person who has to mend it, and the stack only where it is a fault of the program. */
 export function explain(error: unknown): string {

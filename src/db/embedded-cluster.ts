@@ -7,8 +7,15 @@ import { run } from './embedded-account.ts'
 import type { Account, Binaries } from './embedded-account.ts'
 
 export const OWNER = 'atum'
+/** The major version of the PostgreSQL that comes with this program. */
+const MAJOR = '18'
 const GENTLE_STOP_SECONDS = '10'
 const GONE_TIMEOUT_MS = 10_000
+
+/** The embedded PostgreSQL cannot be used as it lies there; the message says why. */
+export class ClusterError extends Error {
+  override name = 'ClusterError'
+}
 
 /** The folders and files of one embedded cluster, below its data directory. */
 export const clusterFiles = (directory: string) => ({
@@ -27,9 +34,22 @@ export async function ownerPassword(directory: string): Promise<string> {
   return (await readFile(file, 'utf8')).trim()
 }
 
-/** Makes the cluster beside its place and then moves it there, so that a killed first start leaves nothing half-made. */
+/**
+ * Makes the cluster beside its place and then moves it there, so that a killed first start leaves nothing half-made.
+ *
+ * @throws ClusterError where one of another version lies there, or none can be made
+ */
 export async function createCluster(cluster: string, { initdb }: Binaries, account: Account, password: string, say: (line: string) => void): Promise<void> {
-  if (existsSync(join(cluster, 'PG_VERSION'))) return
+  const version = await readFile(join(cluster, 'PG_VERSION'), 'utf8').then(
+    (text) => text.trim(),
+    () => null,
+  )
+  if (version === MAJOR) return
+  if (version !== null) {
+    throw new ClusterError(
+      `${cluster} was made by PostgreSQL ${version}, and this program brings ${MAJOR}.\nTake a backup with the release that made it, and restore that into another ATUM_DATA_DIR.`,
+    )
+  }
   say('Making a PostgreSQL cluster (once).')
   const unfinished = `${cluster}.new`
   const passwordFile = join(dirname(unfinished), `.password-${process.pid}`)
@@ -46,7 +66,7 @@ export async function createCluster(cluster: string, { initdb }: Binaries, accou
     env: { PATH: process.env['PATH'], LC_ALL: 'C' },
   })
   await rm(passwordFile, { force: true })
-  if (made.status !== 0) throw new Error(`The PostgreSQL cluster could not be made: ${made.stderr.trim()}`)
+  if (made.status !== 0) throw new ClusterError(`The PostgreSQL cluster could not be made: ${made.stderr.trim()}`)
   if (existsSync(cluster) && (await readdir(cluster)).length === 0) await rm(cluster, { recursive: true })
   await rename(unfinished, cluster)
 }
