@@ -59,6 +59,13 @@ function testFocus(site: Site): void {
     await eventually(async () => assert.equal(await focused(page), name))
   })
 
+  test('a link to a worker leads to its card', async () => {
+    const [worker] = await site.database.owner<{ id: number }>(`select id from workers where status = 'active'`)
+    const { page } = await open(site, `/console/workers#worker-${worker!.id}`)
+    await signIn(page)
+    await eventually(async () => assert.equal(await page.evaluate('document.activeElement.id'), `worker-${worker!.id}`))
+  })
+
   test('a button that was pressed has the focus again when its deed is done', async () => {
     const { page } = await open(site, '/console/queues')
     await signIn(page)

@@ -1,3 +1,4 @@
+import { useLayoutEffect } from 'preact/hooks'
 import { ApiError, send, workers } from './api.ts'
 import { ActorTree, ALIVE } from './actor-tree.tsx'
 import { mayDrainWorkers } from './authority.ts'
@@ -15,6 +16,8 @@ const LAG_BAD_MS = 200
 /** Who works: each process with its actors as they live now, and those that ended within the hour. */
 export function WorkersPage({ role }: { role: string | undefined }) {
   const { data, error, refresh } = usePolling('workers', WORKERS_MS, workers)
+  // Elsewhere a link names one of them; it stands here once the answer is there.
+  useLayoutEffect(() => takeFocus(document.getElementById(location.hash.slice(1))), [data === undefined])
   const alive = data?.filter((worker) => ALIVE.has(worker.status)) ?? []
   const gone = data?.filter((worker) => !ALIVE.has(worker.status)) ?? []
   return (
@@ -52,7 +55,7 @@ interface CardProps {
 
 function WorkerCard({ worker, mayDrain, changed }: CardProps) {
   return (
-    <article class="card worker" id={`worker-${worker.id}`} aria-label={`Worker ${worker.name}`}>
+    <article class="card worker" id={`worker-${worker.id}`} tabIndex={-1} aria-label={`Worker ${worker.name}`}>
       <div class="worker-head">
         <h2 class="worker-name mono">{worker.name}</h2>
         <Chip state={worker.status} />
@@ -149,7 +152,7 @@ function Gone({ workers }: { workers: Worker[] }) {
       </div>
       <ul class="lines">
         {workers.map((worker) => (
-          <li key={worker.id} class="line" id={`worker-${worker.id}`}>
+          <li key={worker.id} class="line" id={`worker-${worker.id}`} tabIndex={-1}>
             <span class="number">{worker.id}</span>
             <span class="mono">{worker.name}</span>
             <Chip state={worker.status} />
