@@ -15,6 +15,7 @@ import type { CommonQueryMethods, Database } from '#db/pool.ts'
 
 /** Less room for attachments than this is too little. */
 const ROOM_MIN_BYTES = 64 << 20
+const ROOM_PATIENCE_MS = 500
 /** A health check that hangs is worse than one that fails. */
 const PATIENCE_MS = 1_500
 
@@ -88,8 +89,18 @@ async function look(database: Database, config: Config): Promise<HealthReport> {
 }
 
 async function storageOf(config: Config): Promise<StorageReport> {
-  const room = await roomIn(attachmentsDirectory(config))
+  const room = await Promise.race([roomOnce(attachmentsDirectory(config)), pause(ROOM_PATIENCE_MS, null, { ref: false })])
   return { database: hasRefusedForSpace() ? 'full' : 'ok', attachments: room === null ? 'unknown' : room < ROOM_MIN_BYTES ? 'full' : 'ok' }
+}
+
+const looking = new Map<string, Promise<number | null>>()
+/** One look at a time: a file system that hangs holds one thread of this process, and not all of them. */
+function roomOnce(folder: string): Promise<number | null> {
+  const before = looking.get(folder)
+  if (before) return before
+  const look = roomIn(folder).finally(() => looking.delete(folder))
+  looking.set(folder, look)
+  return look
 }
 
 /** How many bytes fit into a folder, or into what it will be made in; null where that cannot be known. */

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdir, open, readFile, rm, statfs } from 'node:fs/promises'
+import { mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { dataDirectory, LAUNCHER, start } from '../cli/program.ts'
 import { until } from '../support/database.ts'
 import { runTool, without } from '../support/tools.ts'
 
-/** Room for the cluster, its log and some tickets. */
+/** Room for the cluster, its log and some tickets; and for attachments, on a disk of their own. */
 const DISK = '400m'
+const FILES = '100m'
 const PATIENCE_MS = 120_000
+const ANSWER_MS = 60_000
 const BLOCK = 1 << 20
 
 const skip = without('unshare') || (runTool('unshare', ['--mount', 'true']).status !== 0 && 'this account may not mount')
@@ -20,25 +22,25 @@ interface Answer {
 
 test('on a full disk the service refuses, says so, and loses nothing that it confirmed; with room again it goes on by itself', { skip }, async (t) => {
   const directory = await dataDirectory()
-  const disk = join(directory, 'disk')
-  await mkdir(disk, { mode: 0o711 })
-  const command = 'mount -t tmpfs -o mode=711,size="$0" tmpfs "$1" && shift && exec "$@"'
-  const variables = { ATUM_DATA_DIR: disk, PORT: '0', LOG_LEVEL: 'warn' }
-  const up = start(['sh', '-c', command, DISK, disk, process.execPath, LAUNCHER, 'up', '--json'], variables, { node: 'unshare', launcher: '--mount' })
+  const [disk, files] = [join(directory, 'disk'), join(directory, 'files')]
+  for (const folder of [disk, files]) await mkdir(folder, { mode: 0o711 })
+  const command = `mount -t tmpfs -o mode=711,size=${DISK} tmpfs "$0" && mount -t tmpfs -o mode=711,size=${FILES} tmpfs "$1" && shift && exec "$@"`
+  const variables = { ATUM_DATA_DIR: disk, ATTACHMENTS_DIR: files, PORT: '0', LOG_LEVEL: 'warn' }
+  const up = start(['sh', '-c', command, disk, files, process.execPath, LAUNCHER, 'up', '--json'], variables, { node: 'unshare', launcher: '--mount' })
   after(async () => {
     up.process.kill('SIGTERM')
     await up.ended
   })
   await until(() => up.said.stdout.includes('\n') || up.process.exitCode !== null, 'ready', PATIENCE_MS)
   const { url } = JSON.parse(up.said.stdout) as { url: string }
-  // The disk as that process sees it.
-  const seen = join(`/proc/${up.pid}/root`, disk)
+  // The disks as that process sees them.
+  const [seen, seenFiles] = [join(`/proc/${up.pid}/root`, disk), join(`/proc/${up.pid}/root`, files)]
   const demo = JSON.parse(await readFile(join(seen, 'demo.json'), 'utf8')) as { users: { role: string; email: string; password: string }[] }
   const { email, password } = demo.users.find(({ role }) => role === 'agent')!
 
   const send = async (path: string, body: string | FormData, headers: Record<string, string> = {}): Promise<Answer> => {
     try {
-      const answer = await fetch(`${url}/api/v1${path}`, { method: 'POST', body, headers, signal: AbortSignal.timeout(15_000) })
+      const answer = await fetch(`${url}/api/v1${path}`, { method: 'POST', body, headers, signal: AbortSignal.timeout(ANSWER_MS) })
       return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
     } catch {
       return { status: 0, body: {} }
@@ -59,14 +61,26 @@ test('on a full disk the service refuses, says so, and loses nothing that it con
     return (await send(`/tickets/${id}/attachments`, form, { authorization })).status
   }
   const storage = async () => {
-    const report = (await (await fetch(`${url}/health`)).json()) as { status: string; checks: { storage?: unknown } }
+    const report = (await (await fetch(`${url}/health`)).json()) as { status: string; checks: { storage?: { database: string; attachments: string } } }
     return { status: report.status, storage: report.checks.storage }
   }
-  assert.equal(await ticket(), 201)
-  assert.deepEqual(await storage(), { status: 'ok', storage: { database: 'ok', attachments: 'ok' } })
+  await until(async () => (await ticket()) === 201, 'a ticket is taken in', PATIENCE_MS)
+  const wellAgain = async () => {
+    await until(async () => (await storage().catch(() => null))?.status === 'ok', 'all is well', PATIENCE_MS)
+    assert.deepEqual((await storage()).storage, { database: 'ok', attachments: 'ok' })
+  }
+  await wellAgain()
+
+  await fill(seenFiles)
+  // The answer may come while the file is still being sent, and end the connection before it is read.
+  await until(async () => (await upload(confirmed[0]!)) === 507, 'a file is refused, for want of room', PATIENCE_MS)
+  await until(async () => (await storage().catch(() => null))?.storage?.attachments === 'full', 'health tells of the disk of attachments')
+  await until(async () => (await ticket()) === 201, 'tickets go on', PATIENCE_MS)
+  await rm(join(seenFiles, 'filler'))
+  await until(async () => (await upload(confirmed[0]!)) === 201, 'files are taken in again', PATIENCE_MS)
+  await wellAgain()
 
   await fill(seen)
-  assert.equal(await upload(confirmed[0]!), 507, 'a file is refused, for want of room')
   const refused: number[] = []
   await until(
     async () => {
@@ -87,16 +101,25 @@ test('on a full disk the service refuses, says so, and loses nothing that it con
   await rm(join(seen, 'filler'))
   const before = confirmed.length
   await until(async () => (await ticket()) === 201 && confirmed.length >= before + 3, 'tickets are taken in again', PATIENCE_MS)
-  assert.equal(await upload(confirmed[0]!), 201)
   for (const id of confirmed) {
-    const { status } = await fetch(`${url}/api/v1/tickets/${id}`, { headers: { authorization } })
-    assert.equal(status, 200, 'what was confirmed is there')
+    const found = async () => (await fetch(`${url}/api/v1/tickets/${id}`, { headers: { authorization } }).catch(() => null))?.status
+    await until(async () => (await found()) === 200, 'what was confirmed is there', PATIENCE_MS)
   }
 })
 
-/** Writes to a disk until it takes no more. */
+/** Writes to a disk until it takes no more, not even a few bytes. */
 async function fill(folder: string): Promise<void> {
-  await using filler = await open(join(folder, 'filler'), 'w')
-  const { bavail, bsize } = await statfs(folder)
-  for (let left = bavail * bsize; left > 0; left -= BLOCK) await filler.write(Buffer.alloc(Math.min(left, BLOCK), 1))
+  await using filler = await open(join(folder, 'filler'), 'a')
+  for (const size of [BLOCK, 4_096]) {
+    let isFull = false
+    while (!isFull) {
+      isFull = await filler.write(Buffer.alloc(size, 1)).then(
+        ({ bytesWritten }) => bytesWritten < size,
+        (error: NodeJS.ErrnoException) => {
+          if (error.code === 'ENOSPC') return true
+          throw error
+        },
+      )
+    }
+  }
 }
