@@ -14,7 +14,7 @@ create function text_language(content text) returns text
                    count(*) filter (where ts_lexize('italian_stem', word) = '{}') as italian,
                    count(*) filter (where ts_lexize('dutch_stem', word) = '{}') as dutch,
                    count(*) filter (where ts_lexize('portuguese_stem', word) = '{}') as portuguese
-              from regexp_split_to_table(lower(left(content, 2000)), '[[:space:][:punct:]]+') as word) counted
+              from regexp_split_to_table(lower(left(content, 500)), '[[:space:][:punct:]]+') as word) counted
      cross join lateral (values ('german', german), ('french', french), ('spanish', spanish), ('italian', italian), ('dutch', dutch),
                                 ('portuguese', portuguese)) as said (language, small_words)
      where small_words > english and small_words > 1
@@ -30,8 +30,8 @@ create function words_in(language text, content text) returns tsvector
 
 alter table kb_articles drop column search_vector;
 alter table kb_articles add column search_vector tsvector generated always as (
-  setweight(words_in(text_language(title || ' ' || left(content, 2000)), title), 'A')
-  || setweight(words_in(text_language(title || ' ' || left(content, 2000)), left(content, 100000)), 'B')) stored;
+  setweight(words_in(text_language(title || ' ' || left(content, 500)), title), 'A')
+  || setweight(words_in(text_language(title || ' ' || left(content, 500)), left(content, 100000)), 'B')) stored;
 create index kb_articles_search on kb_articles using gin (search_vector);
 
 alter table rag_documents add column language text not null default 'english'
