@@ -86,7 +86,10 @@ export class RemoteModel {
       return new NoAnswer('refused', `${name} did not answer in the wanted shape`, error)
     }
     if (error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError')) return new NoAnswer('failed', `${name} took too long`, error)
-    if (APICallError.isInstance(error) && error.statusCode !== undefined) return new NoAnswer('failed', `${name} answered ${error.statusCode}`, error)
+    if (APICallError.isInstance(error) && error.statusCode !== undefined) {
+      const said = error.statusCode < 300 ? 'gave an answer that cannot be read' : `answered ${error.statusCode}`
+      return new NoAnswer('failed', `${name} ${said}`, error)
+    }
     return new NoAnswer('failed', `${name} cannot be reached: ${messageOf(error)}`, error)
   }
 }

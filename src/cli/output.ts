@@ -35,7 +35,7 @@ export function inWords(value: unknown): string {
 
 /** The examples below a command's --help. */
 export function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line.includes('atum-desk') ? line : `atum-desk ${line}`}`).join('\n')}`
+  return `\nExamples:\n${lines.map((line) => `  $ ${/(^| )atum-desk /.test(line) ? line : `atum-desk ${line}`}`).join('\n')}`
 }
 
 /** Says what happens, on standard error where standard output is to be read by a program. */

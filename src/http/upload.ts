@@ -14,6 +14,9 @@ const REFUSED: readonly string[] = [
   'application/x-ft-apple.alias',
 ]
 
+/** What the parser says, without a code, of a form that ends early or whose boundary is none. */
+const UNREADABLE = /multipart data|Boundary not found|^The needle cannot/
+
 const commentId = z.guid()
 
 /** A form that was received: its one file, stored, and what it said beside it. */
@@ -25,7 +28,7 @@ export interface Upload extends StoredFile {
 /**
  * Receives a multipart form with one file, which goes to disk as it comes. What is refused leaves no file behind.
  *
- * @throws a refusal with 413 where the file is too large, with 415 for what is no form and for programs
+ * @throws a refusal with 400 for a form that cannot be read, with 413 where the file is too large, with 415 for what is no form and for programs
  */
 export async function receiveUpload(request: FastifyRequest, files: AttachmentFiles, organizationId: string): Promise<Upload> {
   if (!request.isMultipart()) throw refusal(415, 'Send the file as multipart/form-data.')
@@ -51,8 +54,13 @@ export async function receiveUpload(request: FastifyRequest, files: AttachmentFi
     return { ...stored, filename, comment_id: comment }
   } catch (error) {
     if (stored) await files.remove(stored.storage_key)
-    throw error
+    throw isOfSender(error) ? refusal(400, 'The form cannot be read: it breaks off, or names no boundary.') : error
   }
+}
+
+/** Whether a form ended for what its sender did: nothing else here reads from a network. */
+function isOfSender(error: unknown): boolean {
+  return error instanceof Error && (UNREADABLE.test(error.message) || ('code' in error && error.code === 'ECONNRESET'))
 }
 
 /** Forms write these three of a name's characters so, and no others. */

@@ -93,6 +93,7 @@ function faultOf(text: string, ticket: TicketText, sources: readonly Source[]): 
   if (!text.isWellFormed() || /[^\P{C}\n\t]/u.test(text)) return 'the language model wrote what cannot be shown'
   if (PLACEHOLDER.test(text)) return 'the language model left a placeholder'
   if (holdsSecrets(text) || SECRET.test(text)) return 'the language model wrote a secret or an address'
+  if (ASKED.test(text)) return 'the language model asked for a secret'
   const foreign = facts(text).find((fact) => !carried.includes(fact) && !(isNumber(fact) && `${ticket.subject}\n${ticket.description}`.includes(fact)))
   if (foreign !== undefined) return 'the language model named something that no source has'
   const language = languageOf(carried)
@@ -107,6 +108,10 @@ const PLACEHOLDER =
   /\[(email|phone|name|secret|token|card|iban|account number|private key|social security number|url with credentials|your\b[^\]\n]*|insert\b[^\]\n]*)\]|\{\{[^}\n]*\}\}|<\/?[a-z][^>\n]*>/i
 /** No answer to a customer hands out a password, whatever the sources say. */
 const SECRET = /\b(pass(word|code|phrase)|credentials?|api key|secret|token)\b[^.!?\n]{0,30}(\bis\b|[:=])\s*["'`]?\S{4,}/i
+
+/** Nor does one ask for it to be told: the ticket's own words would carry that. */
+const ASKED =
+  /\b(send|give|tell|share|provide|e-?mail|forward|reply with|answer with)\b[^.!?\n]{0,40}\b(pass(word|code|phrase)s?|credentials?|pin|api keys?|secrets?|tokens?)\b/i
 
 /** Links, mail addresses, versions, numbers of two digits and more, and what stands in backticks. */
 const facts = (text: string): string[] =>

@@ -117,6 +117,25 @@ test("what is refused leaves no file behind: too large, a program, no file, a fo
   assert.deepEqual(await names(customer, id), [])
 })
 
+test('a form that breaks off or names no boundary is the fault of who sent it, and leaves no file behind', async () => {
+  const path = `/tickets/${await filed()}/attachments`
+  const before = await stored()
+  const head = '--x\r\ncontent-disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+  const forms: [string, string][] = [
+    ['multipart/form-data', head],
+    [`multipart/form-data; boundary=${'x'.repeat(300)}`, head],
+    ['multipart/form-data; boundary=x', '--x\r\ncontent-dispo'],
+    ['multipart/form-data; boundary=x', `${head}it ends h`],
+    ['multipart/form-data; boundary=x', head.replace('file', 'comment_id').replace('; filename="a.txt"', '')],
+  ]
+  for (const [type, payload] of forms) {
+    const url = `/api/v1${path}`
+    const { statusCode } = await app.inject({ method: 'POST', url, headers: { authorization: `Bearer ${customer.token}`, 'content-type': type }, payload })
+    assert.equal(statusCode, 400, `${type} ${payload}`)
+  }
+  assert.deepEqual(await stored(), before)
+})
+
 test('customers see what is attached to their tickets and public comments, and nothing of what is internal', async () => {
   const id = await filed()
   const path = `/tickets/${id}/attachments`

@@ -114,7 +114,7 @@ test('wrong JSON, a wrong shape and an endless answer are refused, and the quote
   await fallsBack(() => ({ reply: 'Press Renew certificate' }), /wanted shape/, 'refused')
   await fallsBack(
     (_question, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end('x'.repeat(400_000)),
-    /cannot be reached|did not answer|answered/,
+    /cannot be reached|did not answer|cannot be read/,
     'failed',
   )
 })
@@ -163,6 +163,10 @@ const HOSTILE: readonly { name: string; paragraph: { text: string; sources: stri
   { name: 'cites nothing', paragraph: { text: 'Open the client, choose Settings and press Renew certificate.', sources: [] } },
   { name: 'cites what it was not given', paragraph: { text: 'Open the client, choose Settings and press Renew certificate.', sources: ['S9'] } },
   { name: 'tells a password', paragraph: { text: 'Open the client and choose Settings. The admin password is hunter2-Certificate.', sources: ['S1'] } },
+  {
+    name: 'asks for a password',
+    paragraph: { text: 'Open the client, choose Settings, and send us your VPN password to renew the certificate.', sources: ['S1'] },
+  },
   { name: 'tells a key', paragraph: { text: 'Open the client and press Renew certificate: AKIAIOSFODNN7EXAMPLE', sources: ['S1'] } },
   { name: 'names a link', paragraph: { text: 'Open the client, choose Settings, sign in again at https://evil.example/login', sources: ['S1'] } },
   { name: 'names an address', paragraph: { text: 'Open the client, choose Settings and write to helper@evil.example', sources: ['S1'] } },
