@@ -50,7 +50,7 @@ test('kill -9 of workers: every job is done, its effect is there once, and the r
     await once(victim, 'exit')
   }
   const survivor = await startProcess(database)
-  await until(async () => (await countOf(database, 'done')) === ids.length, 'all jobs are done', 60_000)
+  await until(async () => (await countOf(database, 'done')) === ids.length, 'all jobs are done')
   survivor.kill('SIGTERM')
   await once(survivor, 'exit')
   await assertAllOnce(database, ids)
@@ -75,7 +75,7 @@ test('kill -9 of PostgreSQL in the middle: the worker waits for it, goes on, and
     const dead = server.pid()!
     process.kill(dead, 'SIGKILL')
     await until(() => server.pid() !== dead, 'PostgreSQL was started again')
-    await until(async () => (await countOf(database, 'done').catch(() => 0)) === ids.length, 'all jobs are done', 60_000)
+    await until(async () => (await countOf(database, 'done').catch(() => 0)) === ids.length, 'all jobs are done')
     await worker.drain()
     await assertAllOnce(database, ids)
     await database.end()

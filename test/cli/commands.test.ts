@@ -10,7 +10,8 @@ import { run, start } from './program.ts'
 const database = await testDatabase()
 const ATUM_DATA_DIR = await mkdtemp(join(tmpdir(), 'atum-desk-commands-'))
 after(() => rm(ATUM_DATA_DIR, { recursive: true }))
-const here = { DATABASE_URL: database.ownerUrl, ATUM_DATA_DIR }
+/** Whatever else runs on this machine has the usual port. */
+const here = { DATABASE_URL: database.ownerUrl, ATUM_DATA_DIR, PORT: '1' }
 
 async function json<T = Record<string, unknown>>(...args: string[]): Promise<T> {
   const { code, stdout, stderr } = await run([...args, '--json'], here)
@@ -63,6 +64,7 @@ test('migrations go down to a name, and up again', async () => {
   assert.ok(undone.includes('20260213000000_job_queue_ai'))
   assert.match((await run(['migrate', 'status'], there)).stdout, /rag_graph +\d{4}-[^]*job_queue_ai +not applied/)
   const up = await run(['migrate', 'up', '--json'], there)
+  assert.equal(up.code, 0, up.stderr)
   assert.deepEqual((JSON.parse(up.stdout) as { migrations: string[] }).migrations.toSorted(), undone.toSorted())
   const unknown = await run(['migrate', 'down', '--to', 'nowhere'], there)
   assert.equal(unknown.code, 1)

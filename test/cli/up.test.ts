@@ -114,7 +114,7 @@ test('a wrong setting stops the start with its name', async () => {
     [{ ATUM_DATA_DIR: '/dev/null/x' }, /ATUM_DATA_DIR/],
     [{ DATABASE_URL: 'postgres://a:b@127.0.0.1:1/c' }, /cannot be reached.*DATABASE_URL/],
   ] as const) {
-    const refused = await run(['up'], { ATUM_DATA_DIR, ...variables })
+    const refused = await run(['up'], { ATUM_DATA_DIR, PORT: '0', ...variables })
     assert.equal(refused.code, 1)
     assert.match(refused.stderr, words)
     assert.doesNotMatch(refused.stderr, /\n\s+at /, 'no stack')

@@ -11,7 +11,7 @@ test('a worker process that is drained while it runs a job finishes it, ends wit
   const settings = { ...QUICK, DRAIN_MS: '60000', WORKER_CONCURRENCY: '1', WORKER_QUEUES: 'default', LOG_LEVEL: 'info' }
   const process = start(['work', '--json'], { ...here, ...settings })
   after(() => isAlive(process.pid) && process.process.kill('SIGKILL'))
-  await until(() => process.said.stdout.includes('}'), 'it is registered', 60_000)
+  await until(() => process.said.stdout.includes('}'), 'it is registered')
   const { worker } = JSON.parse(process.said.stdout) as { worker: number }
   const [held] = await enqueueProbes(database, 1, { sleep_ms: 3_000, marker: 'held' })
   await until(async () => (await jobOf(database, held!))['status'] === 'running', 'it runs the job')

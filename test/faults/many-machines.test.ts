@@ -25,7 +25,7 @@ test('three workers and two APIs on one database: one worker is cut off, one is 
   }
   const workers = [machine('work', database.ownerUrl), machine('work', database.ownerUrl), machine('work', link.url)]
   const apis = [machine('serve', database.ownerUrl), machine('serve', database.ownerUrl)]
-  await until(() => [...workers, ...apis].every(({ said }) => said.stdout.includes('}')), 'all are there', 60_000)
+  await until(() => [...workers, ...apis].every(({ said }) => said.stdout.includes('}')), 'all are there')
   const urls = apis.map(({ said }) => (JSON.parse(said.stdout) as { url: string }).url)
   const [killed, , cutOff] = workers.map(({ said }) => (JSON.parse(said.stdout) as { worker: number }).worker)
 

@@ -58,7 +58,7 @@ async function startDesk(settings: Record<string, string>) {
   const here = { ...settings, DATABASE_URL: database.ownerUrl, ATUM_DATA_DIR, ATUM_SECRET: SECRET, PORT: '0', POLL_MS: '100' }
   const [api, worker] = [start(['serve', '--json'], here), start(['work', '--json'], here)]
   after(() => [api, worker].forEach(({ process }) => process.kill('SIGKILL')))
-  await until(() => [api, worker].every(({ said }) => said.stdout.includes('}')), 'both are there', 60_000).catch((error: Error) => {
+  await until(() => [api, worker].every(({ said }) => said.stdout.includes('}')), 'both are there').catch((error: Error) => {
     throw new Error(`${error.message}\n${api.said.stderr}\n${worker.said.stderr}`)
   })
   const { url } = JSON.parse(api.said.stdout) as { url: string }
@@ -92,12 +92,12 @@ test("one trace leads from the caller through the request and the enqueue to eac
   const probe = await post('/jobs', { job_type: 'PROBE', payload: { fail_times: 1, marker: 'traced' } }, operator)
   assert.equal(probe.status, 201)
   const live = `select from job_queue where traceparent is not null and status not in ('done', 'failed', 'cancelled') and run_after < now() + interval '1 minute'`
-  await until(async () => (await database.owner(live)).length === 0, 'the jobs have ended', 60_000)
+  await until(async () => (await database.owner(live)).length === 0, 'the jobs have ended')
 
   const ofCaller = () => spans().filter((span) => span.traceId === CALLER.trace)
   // What a span consists of ends before it, so it has arrived as well.
   const has = (name: string) => ofCaller().some((span) => span.name === name)
-  await until(() => has('TRIAGE_TICKET attempt 1') && has('POST /api/v1/tickets'), 'spans arrive', 30_000)
+  await until(() => has('TRIAGE_TICKET attempt 1') && has('POST /api/v1/tickets'), 'spans arrive')
   const request = ofCaller().find((span) => span.kind === SERVER)!
   assert.equal(request.parentSpanId, CALLER.span)
   assert.equal(request.name, 'POST /api/v1/tickets')
@@ -112,7 +112,7 @@ test("one trace leads from the caller through the request and the enqueue to eac
 
   // Without a caller's trace it begins one of its own; each attempt is a span, and the one that failed says so.
   const attempts = () => spans().filter((span) => span.name.startsWith('PROBE attempt'))
-  await until(() => attempts().length === 2, 'both attempts arrive', 30_000)
+  await until(() => attempts().length === 2, 'both attempts arrive')
   const [first, second] = attempts().toSorted((a, b) => a.name.localeCompare(b.name))
   assert.deepEqual([first!.traceId, first!.parentSpanId], [second!.traceId, second!.parentSpanId])
   assert.notEqual(first!.traceId, CALLER.trace)
@@ -120,7 +120,7 @@ test("one trace leads from the caller through the request and the enqueue to eac
   assert.deepEqual([first!.status?.code, second!.status?.code ?? 0], [2, 0])
 
   const lines = () => api.said.stderr.split('\n').slice(0, -1)
-  await until(() => lines().some((text) => text.includes('"endpoint":"/api/v1/tickets"')), 'the log tells of it', 30_000)
+  await until(() => lines().some((text) => text.includes('"endpoint":"/api/v1/tickets"')), 'the log tells of it')
   const line = lines().find((text) => text.includes('"endpoint":"/api/v1/tickets"'))!
   assert.deepEqual(
     [(JSON.parse(line) as Record<string, unknown>)['trace_id'], (JSON.parse(line) as Record<string, unknown>)['span_id']],
@@ -141,6 +141,6 @@ test('without an endpoint nothing that traces is loaded, and a job carries no tr
   const { database, post, agent } = await startDesk({ NODE_OPTIONS: `--import=${WITHOUT_OTEL}` })
   const headers = { ...agent, traceparent: `00-${CALLER.trace}-${CALLER.span}-01` }
   assert.equal((await post('/tickets', { subject: 'Plain', description: 'd' }, headers)).status, 201)
-  await until(async () => (await database.owner(`select from job_queue where job_type = 'TRIAGE_TICKET' and status = 'done'`)).length === 1, 'triage', 60_000)
+  await until(async () => (await database.owner(`select from job_queue where job_type = 'TRIAGE_TICKET' and status = 'done'`)).length === 1, 'triage')
   assert.deepEqual(await database.owner('select from job_queue where traceparent is not null'), [])
 })

@@ -32,7 +32,7 @@ const make = async (body: Record<string, unknown> = {}) => (await admin.post('/w
 const bodyOf = ({ body }: Received) => JSON.parse(body) as { id: number | null; type: string; timestamp: string; data: Record<string, unknown> }
 const deliveriesOf = async (id: string, query = '') => (await admin.get(`/webhooks/${id}/deliveries?limit=200${query}`)).body.items as Record<string, unknown>[]
 const settled = (id: string, count: number) =>
-  until(async () => (await deliveriesOf(id)).filter(({ status }) => status !== 'pending').length >= count, `${count} deliveries ended`, 60_000)
+  until(async () => (await deliveriesOf(id)).filter(({ status }) => status !== 'pending').length >= count, `${count} deliveries ended`)
 
 test('an event is delivered once to each endpoint that wants it, signed, under the id that the audit and the stream have', async () => {
   const [all, comments, off] = [await make(), await make({ event_types: ['comment.*'] }), await make({ is_active: false })]

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { after } from 'node:test'
 import pg from 'pg'
+import { sqlState } from '#db/errors.ts'
 import { serviceUrls } from '#db/logins.ts'
 import { openDatabase } from '#db/pool.ts'
 import type { Database } from '#db/pool.ts'
+
+const OBJECT_IN_USE = '55006'
 
 /** A database of the test file's own. */
 export interface TestDatabase extends Database {
@@ -23,14 +26,14 @@ export async function testDatabase({ empty = false }: { empty?: boolean } = {}):
     url.pathname = `/${database}`
     return url.href
   }
-  await once(at('postgres'), `create database ${name} template ${empty ? 'template0' : 'atum_desk'} strategy file_copy`)
+  await whenFree(at('postgres'), `create database ${name} template ${empty ? 'template0' : 'atum_desk'} strategy file_copy`)
   const ownerUrl = at(name)
   const database = await openDatabase(serviceUrls(ownerUrl), { size: 10, name: 'test' })
   const owner = connectOwner(ownerUrl)
   after(async () => {
     await database.end().catch(() => {})
     await owner.end().catch(() => {})
-    await once(at('postgres'), `drop database if exists ${name} with (force)`)
+    await whenFree(at('postgres'), `drop database if exists ${name} with (force)`)
   })
   return {
     ...database,
@@ -46,6 +49,20 @@ export function connectOwner(url: string): { query: TestDatabase['owner']; end()
   return { query: async <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => (await pool.query<Row>(text, values)).rows, end: () => pool.end() }
 }
 
+/** Sessions that are ending may hold a database up longer than the five seconds for which PostgreSQL waits for them. */
+function whenFree(url: string, statement: string): Promise<void> {
+  const done = async (): Promise<boolean> => {
+    try {
+      await once(url, statement)
+      return true
+    } catch (error) {
+      if (sqlState(error) !== OBJECT_IN_USE) throw error
+      return false
+    }
+  }
+  return until(done, statement)
+}
+
 async function once(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -57,7 +74,7 @@ async function once(url: string, statement: string): Promise<void> {
 }
 
 /** Waits for a fact, asking again and again; a test's own way of not sleeping. */
-export async function until(fact: () => Promise<boolean> | boolean, what: string, timeoutMs = 60_000, everyMs = 20): Promise<void> {
+export async function until(fact: () => Promise<boolean> | boolean, what: string, timeoutMs = 180_000, everyMs = 20): Promise<void> {
   const end = performance.now() + timeoutMs
   while (!(await fact())) {
     if (performance.now() > end) throw new Error(`did not happen within ${timeoutMs} ms: ${what}`)
