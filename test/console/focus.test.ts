@@ -71,8 +71,9 @@ function testFocus(site: Site): void {
     await signIn(page)
     const run = page.getByRole('row', { name: /^cleanup/ }).getByRole('button', { name: /Run/ })
     await run.focus()
+    const answered = page.waitForResponse((response) => response.url().endsWith('/schedules/cleanup/run'))
     await page.keyboard.press('Enter')
-    await page.waitForResponse((response) => response.url().endsWith('/schedules/cleanup/run'))
+    await answered
     const words = await run.getAttribute('aria-label').then(async (label) => label ?? (await run.innerText()))
     await eventually(async () => assert.equal(await focused(page), words.trim()))
   })
