@@ -70,7 +70,11 @@ async function drainSome(url: string, jobs: number, batch: number): Promise<numb
   await enqueue(OURS, url, jobs, batch)
   await settle(url)
   return withOwner(url, async (client) => {
-    const { rows } = await client.query<{ id: string }>('select job_id as id from job_ready order by run_after, job_id offset $1 limit 1', [jobs - 1])
+    const { rows } = await client.query<{ id: string }>(
+      `select id from (select run_after, job_id as id from job_ready union all select run_after, unnest(job_ids) from job_bundles) as waiting
+        order by run_after, id offset $1 limit 1`,
+      [jobs - 1],
+    )
     const last = Number(rows[0]!.id)
     const [worker] = await startWorkers(OURS, url, 1, 'drain')
     while (!(await isDone(client, last))) await pause(ASK_EVERY_MS)

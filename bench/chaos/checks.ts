@@ -61,7 +61,7 @@ export async function findBreaches(
     attempts_above_bound: await count('select from job_events event join job_queue job on job.id = event.job_id where event.attempt > job.max_attempts'),
     stale_writes: await count(STALE_WRITES),
     leftovers: await count(
-      'select job_id from job_unique union all select job_id from job_slots union all select job_id from job_dependencies union all select serial from job_leases',
+      'select job_id from job_unique union all select job_id from job_slots union all select job_id from job_dependencies union all select serial from job_leases union all select last_id from job_bundles',
     ),
     limits_exceeded: Math.max(0, heldMax - LIMIT_MAX),
     callbacks_early: await count(CALLBACKS_EARLY, [batches.map(({ callback }) => callback), batches.map(({ jobs }) => JSON.stringify(jobs))]),

@@ -7,7 +7,7 @@ import type { BenchServer } from './server.ts'
 
 /** How the runner sees that nothing is left: one row, one boolean. Asked often, so cheap. */
 const EMPTY: Record<string, string> = {
-  'atum-desk': `select not exists (select from job_ready) and not exists (select from job_queue where status in ('claimed', 'running')) as empty`,
+  'atum-desk': `select not exists (select from job_ready) and not exists (select from job_bundles) and not exists (select from job_queue where status in ('claimed', 'running')) as empty`,
   'graphile-worker': `select not exists (select from graphile_worker._private_jobs) as empty`,
   'pg-boss': `select not exists (select from pgboss.job where name = 'noop' and state < 'completed') as empty`,
 }

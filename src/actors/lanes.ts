@@ -11,6 +11,7 @@ interface Lane {
   tenant: string
   priority: number
   limit_key: string
+  bundled: boolean
   limit_max: number | null
   /** How many more of its jobs may be held. */
   free: number
@@ -76,9 +77,9 @@ export class Lanes {
     const quotas: LaneQuota[] = []
     for (let left = wanted, served = 0; left > 0 && served < turn.length; served += 1) {
       const lanes = tenants.get(turn[(this.#turn + served) % turn.length]!)!
-      const { tenant, priority, limit_key, limit_max, headUs, free } = lanes.reduce((best, lane) => (agedMs(lane) < agedMs(best) ? lane : best))
+      const { tenant, priority, limit_key, bundled, limit_max, headUs, free } = lanes.reduce((best, lane) => (agedMs(lane) < agedMs(best) ? lane : best))
       const limit = Math.min(share, left, free)
-      quotas.push({ tenant, priority, limit_key, limit_max, after_us: headUs, limit })
+      quotas.push({ tenant, priority, limit_key, bundled, limit_max, after_us: headUs, limit })
       left -= limit
     }
     this.#turn += quotas.length
@@ -124,10 +125,11 @@ export class Lanes {
 }
 
 function laneOf(row: LaneRow, now: number): Lane {
-  const { tenant, priority, limit_key, limit_max, held, head_us, due_in_ms } = row
+  const { tenant, priority, limit_key, bundled, limit_max, held, head_us, due_in_ms } = row
   const free = limit_max === null ? Number.POSITIVE_INFINITY : Math.max(0, limit_max - held)
-  return { tenant, priority, limit_key, limit_max, free, headUs: head_us, dueAt: now + due_in_ms }
+  return { tenant, priority, limit_key, bundled, limit_max, free, headUs: head_us, dueAt: now + due_in_ms }
 }
 
-const keyOf = ({ tenant, priority, limit_key }: { tenant: string; priority: number; limit_key: string }): string => `${tenant} ${priority} ${limit_key}`
+const keyOf = ({ tenant, priority, limit_key, bundled }: Pick<LaneRow, 'tenant' | 'priority' | 'limit_key' | 'bundled'>): string =>
+  `${tenant} ${priority} ${bundled} ${limit_key}`
 const agedMs = (lane: Lane): number => lane.headUs / 1_000 - lane.priority * AGEING_MS

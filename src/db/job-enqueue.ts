@@ -55,19 +55,35 @@ interface Kind {
   limit_key: string | null
   limit_max: number | null
   blocked_by: number
+  /** The first of the kinds whose jobs stand in the same lane and are due at the same time. */
+  lane: number
 }
+
+/** So many jobs of one call stand in bundles instead of places of their own: one lock, one row and one index entry for many. */
+const BUNDLED_MIN = 20
+/** At most so many jobs share a place: a claim that wants fewer writes the rest anew. */
+const BUNDLE_MAX = 100
 
 async function insertJobs(db: CommonQueryMethods, jobs: readonly NewJob[], traceparent: string | null): Promise<(number | null)[]> {
   const { kinds, kindOf } = sorted(jobs)
+  const bundled = jobs.length >= BUNDLED_MIN
+  const isSingle = bundled ? sql.fragment`blocked_by = 0 and limit_key is not null` : sql.fragment`blocked_by = 0`
+  const bundles = sql.fragment`, bundle as (
+      select lane, max(id) as last_id, array_agg(id order by id) as job_ids
+        from admitted where blocked_by = 0 and limit_key is null group by lane, (ordinal - 1) / ${BUNDLE_MAX}::int8
+    ), bundled as (
+      insert into job_bundles (queue, tenant, priority, run_after, last_id, job_ids)
+      select queue, tenant, priority, run_after, last_id, job_ids from bundle join kind on kind.kind = bundle.lane
+    )`
   const [admitted] = await db.any(
     prepared(
-      'enqueue-jobs',
+      bundled ? 'enqueue-bundles' : 'enqueue-jobs',
       sql.type(z.object({ ids: z.string().nullable(), ordinals: z.string().nullable() }))`
     with kind as materialized (
       select row_number() over () as kind, kind.*, now() + delay_ms * interval '1 millisecond' as run_after, coalesce(organization_id, ${NO_TENANT}) as tenant
         from jsonb_to_recordset(${JSON.stringify(kinds)}::jsonb) as kind (
           organization_id uuid, job_type text, queue text, priority int2, max_attempts int2, delay_ms float8,
-          unique_key text, limit_key text, limit_max int4, blocked_by int4)
+          unique_key text, limit_key text, limit_max int4, blocked_by int4, lane int4)
     ), job as materialized (
       select nextval('job_queue_id_seq') as id, job.*
         from rows from (unnest(${`{${kindOf.join(',')}}`}::int4[]), jsonb_array_elements(${payloadsOf(jobs)}::jsonb)) with ordinality as job (kind, payload, ordinal)
@@ -86,8 +102,8 @@ async function insertJobs(db: CommonQueryMethods, jobs: readonly NewJob[], trace
       select id, organization_id, job_type, queue, priority, max_attempts, run_after, unique_key, limit_key, limit_max, blocked_by, payload, ${traceparent}::text from admitted
     ), ready as (
       insert into job_ready (queue, tenant, priority, limit_key, limit_max, run_after, job_id, state)
-      select queue, tenant, priority, coalesce(limit_key, ''), limit_max, run_after, id, 'queued' from admitted where blocked_by = 0
-    ), logged as (
+      select queue, tenant, priority, coalesce(limit_key, ''), limit_max, run_after, id, 'queued' from admitted where ${isSingle}
+    )${bundled ? bundles : sql.fragment``}, logged as (
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, organization_id)
       select id, 1, 'ENQUEUE', null, 'queued', 0, organization_id from admitted
     )
@@ -113,13 +129,19 @@ const numbersIn = (text: string | null | undefined): number[] => (text ? text.sp
 function sorted(jobs: readonly NewJob[]): { kinds: Kind[]; kindOf: number[] } {
   const kinds: Kind[] = []
   const places = new Map<string, number>()
+  const lanes = new Map<string, number>()
   let [last, place]: [NewJob | null, number] = [null, 0]
   const kindOf = jobs.map((job) => {
     if (last !== null && isAlike(job, last)) return place
     last = job
     const kind = kindOfJob(job)
     const key = JSON.stringify(kind)
-    place = places.get(key) ?? kinds.push(kind)
+    const known = places.get(key)
+    if (known !== undefined) return (place = known)
+    const laneKey = `${kind.organization_id} ${kind.queue} ${kind.priority} ${kind.delay_ms}`
+    const lane = lanes.get(laneKey) ?? kinds.length + 1
+    lanes.set(laneKey, lane)
+    place = kinds.push({ ...kind, lane })
     places.set(key, place)
     return place
   })
@@ -141,7 +163,7 @@ function isAlike(job: NewJob, other: NewJob): boolean {
   )
 }
 
-function kindOfJob(job: NewJob): Kind {
+function kindOfJob(job: NewJob): Omit<Kind, 'lane'> {
   return {
     organization_id: job.organization_id,
     job_type: job.job_type,

@@ -121,7 +121,16 @@ export async function oldestDue(db: CommonQueryMethods, organizationId: string |
            where (queue, tenant, priority, limit_key) > (lane.queue, lane.tenant, lane.priority, lane.limit_key)
            order by queue, tenant, priority, limit_key, run_after limit 1
         ) as next
+    ), bundled as (
+      (select queue, tenant, priority, run_after from job_bundles order by queue, tenant, priority, run_after limit 1)
+      union all
+      select next.queue, next.tenant, next.priority, next.run_after
+        from bundled as lane cross join lateral (
+          select queue, tenant, priority, run_after from job_bundles
+           where (queue, tenant, priority) > (lane.queue, lane.tenant, lane.priority)
+           order by queue, tenant, priority, run_after limit 1
+        ) as next
     )
     select queue, extract(epoch from now() - min(run_after))::float8 as seconds
-      from lane where run_after <= now() and (${organizationId}::uuid is null or tenant = ${organizationId}::uuid) group by queue`)
+      from (select queue, tenant, run_after from lane union all select queue, tenant, run_after from bundled) as head where run_after <= now() and (${organizationId}::uuid is null or tenant = ${organizationId}::uuid) group by queue`)
 }

@@ -142,13 +142,44 @@ function holderBefore({ transitions: [first] }: Move): number | null {
   return first !== undefined && (first.from === 'claimed' || first.from === 'running') ? first.worker : null
 }
 
+/** Takes jobs out of the bundles in which they wait; a bundle of which nothing is left goes. */
+const leftBundles = sql.fragment`, left_bundles as materialized (
+      select moved.queue, moved.tenant, moved.priority, moved.was_due, bundle.last_id, array_agg(moved.id) as ids
+        from moved cross join lateral (
+          select last_id, job_ids from job_bundles
+           where queue = moved.queue and tenant = moved.tenant and priority = moved.priority and run_after = moved.was_due and last_id >= moved.id
+           order by last_id limit 1
+        ) as bundle
+       where moved.may_be_bundled and moved.was = 'queued' and moved.id = any(bundle.job_ids)
+       group by 1, 2, 3, 4, 5
+    ), locked as materialized (
+      -- In one order: two that cancel jobs of the same bundles do not wait for each other.
+      select bundle.queue, bundle.tenant, bundle.priority, bundle.run_after, bundle.last_id, bundle.job_ids, left_bundles.ids
+        from left_bundles join job_bundles bundle
+          on bundle.queue = left_bundles.queue and bundle.tenant = left_bundles.tenant and bundle.priority = left_bundles.priority
+         and bundle.run_after = left_bundles.was_due and bundle.last_id = left_bundles.last_id
+       order by 1, 2, 3, 4, 5 for update of bundle
+    ), rest as materialized (
+      select locked.*, array(select id from unnest(job_ids) with ordinality as member (id, place) where id <> all(ids) order by place) as kept from locked
+    ), unbundled as (
+      update job_bundles bundle set job_ids = rest.kept from rest
+       where bundle.queue = rest.queue and bundle.tenant = rest.tenant and bundle.priority = rest.priority
+         and bundle.run_after = rest.run_after and bundle.last_id = rest.last_id and cardinality(rest.kept) > 0
+    ), emptied as (
+      delete from job_bundles bundle using rest
+       where bundle.queue = rest.queue and bundle.tenant = rest.tenant and bundle.priority = rest.priority
+         and bundle.run_after = rest.run_after and bundle.last_id = rest.last_id and cardinality(rest.kept) = 0
+    )`
+
 async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promise<readonly RecordedRow[]> {
   const column = <T>(pick: (move: Move) => T) => moves.map(pick)
   const now = performance.now()
   const steps = moves.flatMap((move) => move.transitions.map((transition, index) => ({ ...transition, id: move.id, seq: move.version + index + 1 })))
+  // Few moves are such, and what none of them needs is not planned and begun for each lone job.
+  const mayBeBundled = moves.some((move) => move.version === 1 && move.lease == null && move.transitions[0]!.from === 'queued')
   return db.any(
     prepared(
-      'record-moves',
+      mayBeBundled ? 'record-bundled-moves' : 'record-moves',
       sql.type(recordedRow)`
     with decided as materialized (
       select * from unnest(
@@ -226,7 +257,7 @@ async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promi
        where job.id = decided.id and job.version = decided.version
       returning job.id, job.organization_id, job.status, job.run_after, before.status as was, before.queue, before.tenant, before.priority,
                 before.run_after as was_due, coalesce(before.limit_key, '') as limit_key, job.limit_max, job.blocked_by,
-                job.job_type, job.unique_key, job.has_dependents
+                job.job_type, job.unique_key, job.has_dependents, decided.version = 1 and decided.serial is null as may_be_bundled
     ), placed as (
       insert into job_ready (queue, tenant, priority, limit_key, limit_max, run_after, job_id, state)
       select queue, tenant, priority, limit_key, limit_max, run_after, id, status from moved where status in ('queued', 'retried') and blocked_by = 0
@@ -235,7 +266,7 @@ async function recordEach(db: CommonQueryMethods, moves: readonly Move[]): Promi
        where moved.was in ('queued', 'retried')
          and job_ready.queue = moved.queue and job_ready.tenant = moved.tenant and job_ready.priority = moved.priority
          and job_ready.limit_key = moved.limit_key and job_ready.run_after = moved.was_due and job_ready.job_id = moved.id
-    ), freed as (
+    )${mayBeBundled ? leftBundles : sql.fragment``}, freed as (
       delete from job_unique using moved
        where moved.unique_key is not null and moved.status in ('done', 'failed', 'cancelled')
          and job_unique.tenant = moved.tenant and job_unique.job_type = moved.job_type and job_unique.unique_key = moved.unique_key

@@ -66,10 +66,16 @@ async function readStanding(tx: DatabaseTransactionConnection, id: number): Prom
            ) end as key_held,
            coalesce(locked_by, lease.worker) as locked_by, coalesce(locked_at, lease.leased_at) as locked_at,
            (select count(*) from (
-             select from job_ready ready
-              where ready.queue = job.queue and ready.tenant = coalesce(job.organization_id, ${NO_TENANT}) and ready.priority = job.priority
-                and ready.limit_key = coalesce(job.limit_key, '') and (ready.run_after, ready.job_id) < (job.run_after, job.id)
-              limit ${COUNTED_MAX}
+             (select from job_ready ready
+               where ready.queue = job.queue and ready.tenant = coalesce(job.organization_id, ${NO_TENANT}) and ready.priority = job.priority
+                 and ready.limit_key = coalesce(job.limit_key, '') and (ready.run_after, ready.job_id) < (job.run_after, job.id)
+               limit ${COUNTED_MAX})
+             union all
+             (select from job_bundles bundle cross join unnest(bundle.job_ids) as member (job_id)
+               where job.limit_key is null and bundle.queue = job.queue and bundle.tenant = coalesce(job.organization_id, ${NO_TENANT})
+                 and bundle.priority = job.priority and bundle.run_after <= job.run_after and (bundle.run_after, member.job_id) < (job.run_after, job.id)
+               limit ${COUNTED_MAX})
+             limit ${COUNTED_MAX}
            ) as ahead) as before
       from job_queue job left join lateral (
         select worker, leased_at from job_leases cross join lateral unnest(job_ids, versions) as leased (job_id, version)

@@ -97,6 +97,8 @@ export type Backlog = z.infer<typeof backlog>
 /** How many jobs of a queue may be claimed or are to become due, counted up to one more than its bound; null where it has no row. */
 export async function readBacklog(db: CommonQueryMethods, queue: string): Promise<Backlog | null> {
   return db.maybeOne(sql.type(backlog)`
-    select max_depth, (select count(*) from (select from job_ready where job_ready.queue = ${queue} limit max_depth + 1) as counted) as waiting
+    select max_depth, least(max_depth + 1,
+             (select count(*) from (select from job_ready where job_ready.queue = ${queue} limit max_depth + 1) as counted)
+             + (select coalesce(sum(cardinality(job_ids)), 0) from (select job_ids from job_bundles where job_bundles.queue = ${queue} limit max_depth + 1) as counted)) as waiting
       from queues where name = ${queue}`)
 }

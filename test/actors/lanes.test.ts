@@ -8,6 +8,7 @@ const lane = (tenant: string, priority = 0, head_ms = 1_000, due_in_ms = 0): Lan
   tenant,
   priority,
   limit_key: '',
+  bundled: false,
   limit_max: null,
   held: 0,
   head_us: head_ms * 1_000,
@@ -50,7 +51,7 @@ test('a lane that gave less than asked is dry until the lanes are renewed; anoth
   const lanes = lanesOf(lane('a'), lane('b'))
   const quotas = lanes.plan(20, 0)
   lanes.learn(quotas, jobsOf([3, 10]))
-  assert.deepEqual(lanes.plan(20, 0), [{ tenant: 'b', priority: 0, limit_key: '', limit_max: null, after_us: 2_000_000, limit: 20 }])
+  assert.deepEqual(lanes.plan(20, 0), [{ tenant: 'b', priority: 0, limit_key: '', bundled: false, limit_max: null, after_us: 2_000_000, limit: 20 }])
 })
 
 test('a lane whose first job is not due yet is waited for', () => {

@@ -69,7 +69,15 @@ const enqueue = (): Promise<unknown> => {
 }
 
 const quotasOf = (lanes: readonly LaneRow[], limits: readonly number[]): LaneQuota[] =>
-  lanes.map(({ tenant, priority, limit_key, limit_max, head_us }, at) => ({ tenant, priority, limit_key, limit_max, after_us: head_us, limit: limits[at]! }))
+  lanes.map(({ tenant, priority, limit_key, bundled, limit_max, head_us }, at) => ({
+    tenant,
+    priority,
+    limit_key,
+    bundled,
+    limit_max,
+    after_us: head_us,
+    limit: limits[at]!,
+  }))
 
 /** What is compared of a claimed job. */
 const seen = ({ id, version, attempt, max_attempts, last_error, lane, was }: ClaimedRow) => ({ id, version, attempt, max_attempts, last_error, lane, was })

@@ -149,7 +149,16 @@ export function readyLanes(twin: Twin, queue: string, now: number): LaneRow[] {
     .toSorted(([one], [other]) => (tenantOf(one!) === tenantOf(other!) ? one!.priority - other!.priority : tenantOf(one!) < tenantOf(other!) ? -1 : 1))
     .map((jobs) => {
       const head = Math.min(...jobs.map((job) => job.run_after))
-      return { tenant: tenantOf(jobs[0]!), priority: jobs[0]!.priority, limit_key: '', limit_max: null, held: 0, head_us: head * 1_000, due_in_ms: head - now }
+      return {
+        tenant: tenantOf(jobs[0]!),
+        priority: jobs[0]!.priority,
+        limit_key: '',
+        bundled: false,
+        limit_max: null,
+        held: 0,
+        head_us: head * 1_000,
+        due_in_ms: head - now,
+      }
     })
 }
 
