@@ -17,6 +17,8 @@ export const LIMIT_MAX = 3
 const UNIQUE_KEYS = 5
 const LIMIT_KEYS = 3
 const BATCH_JOBS = 5
+/** Some calls bring so many times the jobs: enough to stand in bundles, of which claims take parts and operators single ones. */
+const BURST = { share: 0.06, times: 8 }
 /** Cancels aim at the newest jobs, which may still be on their way. */
 const NEWEST = 40
 
@@ -72,10 +74,11 @@ export class Workload {
     this.#seed = seed
   }
 
-  /** Enqueues `count` jobs, in one transaction, for one organisation or the installation. */
+  /** Enqueues `count` jobs, or a burst, in one transaction, for one organisation or the installation. */
   async enqueue(count: number): Promise<void> {
     const owner = this.#chance.pick(this.#organizations)
-    const jobs = Array.from({ length: count }, () => this.#newJob(owner, this.#chance.weighted(KINDS).make))
+    const length = this.#chance.next() < BURST.share ? count * BURST.times : count
+    const jobs = Array.from({ length }, () => this.#newJob(owner, this.#chance.weighted(KINDS).make))
     const callback = this.#newJob(owner, callbackOf)
     const asBatch = this.#chance.next() < 0.1
     await this.#attempt(async () => {
