@@ -49,7 +49,7 @@ export function startFollowUp({ app, system }: Database, notifier: Notifier, log
     })
 
   async function followToItsEnd(organization: string): Promise<void> {
-    for (let more = true; more;) {
+    for (let more = true; more && !stopped;) {
       const followed = await inOrganization(system, organization, async (tx) => {
         await giveWay(tx)
         return followEvents(tx, organization)
@@ -60,7 +60,7 @@ export function startFollowUp({ app, system }: Database, notifier: Notifier, log
   }
 
   async function ruleToItsEnd(organization: string): Promise<void> {
-    for (let more = true; more;) {
+    for (let more = true; more && !stopped;) {
       const { queues, ran, error } = await inOrganization(app, organization, async (tx) => {
         await giveWay(tx)
         return runMachineRules(tx, organization)

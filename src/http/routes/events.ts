@@ -95,6 +95,8 @@ export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { se
         .type('text/event-stream; charset=utf-8')
         .header('cache-control', 'no-store, no-transform')
         .header('x-accel-buffering', 'no')
+        // Kept alive for another request, it would hold up a server that stops.
+        .header('connection', 'close')
         .send(stream as unknown as string)
     },
   )
