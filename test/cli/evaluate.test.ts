@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { parted } from '../../src/cli/hold-out.ts'
 import { createProgram } from '../../src/cli/program.ts'
 import { run } from './program.ts'
 
@@ -54,6 +55,37 @@ test('ai evaluate prints the figures by their names, from packed files too', asy
   assert.equal(found['accuracy'], 0.75, 'the label that was never taught is wrong, the one whose name was taught is right')
   assert.equal(found['oos_auroc'], 1)
   assert.ok(found['peak_rss_mb']! > 20 && found['train_seconds']! > 0 && found['p95_ms']! >= found['p50_ms']!)
+})
+
+test('ai evaluate parts one file: each n-th row is measured on, and so many of the others are learned from', async () => {
+  const train = await file('all.csv', labelled)
+  const found = await figures('ai', 'evaluate', '--train', train, '--hold-out', '2/4')
+  assert.deepEqual([found['train_rows'], found['test_rows'], found['classes']], [6, 2, 2])
+  const few = await figures('ai', 'evaluate', '--train', train, '--hold-out', '2/4', '--learn-from', '4')
+  assert.deepEqual([few['train_rows'], few['test_rows']], [4, 2])
+  for (const [refused, args] of [
+    ['--test FILE, or --hold-out', ['--train', train]],
+    ['--test FILE, or --hold-out', ['--train', train, '--test', train, '--hold-out', '1/5']],
+    ['goes with --hold-out', ['--train', train, '--test', train, '--learn-from', '4']],
+    ['say --train', ['--task', 'sentiment', '--hold-out', '1/5']],
+    ['like 1/5', ['--train', train, '--hold-out', '6/5']],
+    ['too few rows', ['--train', train, '--hold-out', '9/9']],
+  ] as const) {
+    const { code, stderr } = await run(['ai', 'evaluate', ...args])
+    assert.notEqual(code, 0)
+    assert.ok(stderr.includes(refused), stderr)
+  }
+})
+
+test('the rows that are held out and the others are all rows, each once; fewer are spread over all of the others', () => {
+  const rows = Array.from({ length: 23 }, (_, index) => index)
+  const { train, test: held } = parted(rows, { from: 2, every: 5 })
+  assert.deepEqual(held, [1, 6, 11, 16, 21])
+  assert.deepEqual(
+    [...train, ...held].toSorted((a, b) => a - b),
+    rows,
+  )
+  assert.deepEqual(parted(rows, { from: 2, every: 5 }, 3).train, [0, 8, 15])
 })
 
 test('ai evaluate --task sentiment measures the default without a training file', async () => {
