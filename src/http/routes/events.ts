@@ -91,13 +91,15 @@ export const eventRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { se
         ended.abort('left')
         metrics.eventStreams.set(places.taken)
       })
-      return reply
-        .type('text/event-stream; charset=utf-8')
-        .header('cache-control', 'no-store, no-transform')
-        .header('x-accel-buffering', 'no')
-        // Kept alive for another request, it would hold up a server that stops.
-        .header('connection', 'close')
-        .send(stream as unknown as string)
+      return (
+        reply
+          .type('text/event-stream; charset=utf-8')
+          .header('cache-control', 'no-store, no-transform')
+          .header('x-accel-buffering', 'no')
+          // Kept alive for another request, it would hold up a server that stops.
+          .header('connection', 'close')
+          .send(stream as unknown as string)
+      )
     },
   )
 }
