@@ -57,8 +57,9 @@ const ready = z.object({
 /** Starts `up` and waits until it is ready. */
 export async function startUp(variables: Variables): Promise<Running & z.infer<typeof ready>> {
   const running = start(['up', '--json'], { PORT: '0', ...variables })
-  await until(() => running.said.stdout.includes('\n') || running.process.exitCode !== null, `ready; it says ${running.said.stderr}`)
-  if (running.process.exitCode !== null) throw new Error(`up ended: ${running.said.stderr}`)
+  const hasEnded = (): boolean => running.process.exitCode !== null || running.process.signalCode !== null
+  await until(() => running.said.stdout.includes('\n') || hasEnded(), 'up is ready')
+  if (hasEnded()) throw new Error(`up ended (${running.process.signalCode ?? running.process.exitCode}): ${running.said.stderr}`)
   return { ...running, ...ready.parse(JSON.parse(running.said.stdout)) }
 }
 
