@@ -248,11 +248,11 @@ function payloadOf({ operation }: Route, body: unknown): { headers: Record<strin
     return { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) ?? 'null' }
   const boundary = '----form'
   const fields = typeof body === 'object' && body !== null ? Object.entries(body) : []
-  const parts = fields.map(([name, value]) =>
-    name === 'file'
-      ? `content-disposition: form-data; name="file"; filename="note.txt"\r\ncontent-type: text/plain\r\n\r\n${String(value)}`
-      : `content-disposition: form-data; name="${name}"\r\n\r\n${typeof value === 'string' ? value : JSON.stringify(value)}`,
-  )
+  const parts = fields.map(([name, value]) => {
+    const file = name === 'file' ? '; filename="note.txt"\r\ncontent-type: text/plain' : ''
+    // Not String(value): a generated object may have no words for itself.
+    return `content-disposition: form-data; name="${name}"${file}\r\n\r\n${typeof value === 'string' ? value : JSON.stringify(value)}`
+  })
   return {
     headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
     body: `${parts.map((part) => `--${boundary}\r\n${part}\r\n`).join('')}--${boundary}--\r\n`,
