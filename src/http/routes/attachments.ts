@@ -133,7 +133,15 @@ export const attachmentRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
 
   app.get(
     '/attachments/:id/download',
-    { schema: { summary: 'The file itself, or one range of it', tags, params: uuidParams, produces: ['application/octet-stream'] } },
+    {
+      schema: {
+        summary: 'The file itself, or one range of it',
+        tags,
+        params: uuidParams,
+        produces: ['application/octet-stream'],
+        response: { 200: z.string().describe('The file'), 206: z.string().describe('The range that was asked for') },
+      },
+    },
     async (request, reply) => sendFile(request, reply, files, await find(tenantOf(request), request.params.id)),
   )
 
