@@ -4,6 +4,12 @@ import type { ClaimedRow, LaneQuota, LaneRow } from '#db/job-claims.ts'
 const AGEING_MS = 60_000
 /** Knowledge of the lanes is renewed at this age at the latest: late commits, retries and new organisations are found then. */
 const STALE_MS = 1_000
+/**
+ * A lane of bundles that gave less than it was asked for need not be dry: a bundle that another claim has just shortened, or
+ * that somebody holds, is passed over with all its jobs. It is looked at again after this time, and twice that each time
+ * that it gives none, up to a bound.
+ */
+const SHORT_MS = { first: 10, max: 160 }
 /** Lanes that an idle supervisor tries without looking. */
 const RECENT_MAX = 4
 
@@ -31,12 +37,23 @@ export class Lanes {
   #renewedAt = Number.NEGATIVE_INFINITY
   #closedUntil = Number.NEGATIVE_INFINITY
   #turn = 0
+  /** A lane of bundles gave too little since the last look, and how often in a row a look had found it and a claim nothing. */
+  #isShort = false
+  #vain = 0
   /** The lanes that gave jobs last, the newest at the end. */
   #recent = new Map<string, LaneQuota>()
 
   renew(rows: readonly LaneRow[], now: number): void {
     this.#renewedAt = now
     this.#lanes = new Map(rows.map((row) => [keyOf(row), laneOf(row, now)]))
+    this.#vain = this.#isShort && rows.some((row) => row.bundled) ? this.#vain + 1 : 0
+    this.#isShort = false
+  }
+
+  /** Of what is known to wait nothing can be had now. */
+  clear(now: number): void {
+    this.#renewedAt = now
+    this.#lanes = new Map()
   }
 
   /** The queue as a whole gives nothing before `until`: its own limit is reached. */
@@ -57,9 +74,10 @@ export class Lanes {
     return this.#lanes.values().some((lane) => lane.free === 0)
   }
 
-  /** Milliseconds until the next known job may be claimed; null where none is known. */
+  /** Milliseconds until the next known job may be claimed, or bundles that gave too little are to be looked at again; null where nothing is known. */
   nextDueMs(now: number): number | null {
     const times = [...this.#lanes.values()].filter((lane) => lane.free > 0).map((lane) => lane.dueAt - now)
+    if (this.#isShort) times.push(Math.min(SHORT_MS.max, SHORT_MS.first * 2 ** this.#vain))
     return times.length === 0 ? null : Math.max(0, Math.min(...times), this.#closedUntil - now)
   }
 
@@ -95,6 +113,7 @@ export class Lanes {
   /** Learns from what a claim returned: a lane that gave less than it was asked for is dry, the others begin later now. */
   learn(quotas: readonly LaneQuota[], claimed: readonly ClaimedRow[]): void {
     const received = quotas.map(() => ({ count: 0, lastUs: 0 }))
+    if (claimed.length > 0) this.#vain = 0
     for (const job of claimed) {
       const lane = received[job.lane - 1]!
       lane.count += 1
@@ -104,8 +123,10 @@ export class Lanes {
       const { count, lastUs } = received[index]!
       const lane = this.#lanes.get(keyOf(quota))
       if (count > 0) this.#remember({ ...quota, after_us: lastUs })
-      if (count < quota.limit) this.#lanes.delete(keyOf(quota))
-      else if (lane) {
+      if (count < quota.limit) {
+        this.#lanes.delete(keyOf(quota))
+        this.#isShort ||= quota.bundled
+      } else if (lane) {
         lane.headUs = lastUs
         lane.free -= count
       }

@@ -248,7 +248,7 @@ class SupervisorHost implements QueueSupervisor {
     if (limits && allowedBy(limits, wanted) - jobs.length <= 0) {
       const left = { ...limits, tokens: limits.tokens - jobs.length }
       this.#lanes.close(performance.now() + (nextTokenMs(left) ?? this.#engine.config.POLL_MS))
-    } else if (jobs.length === 0) this.#lanes.renew([], performance.now())
+    } else if (jobs.length === 0) this.#lanes.clear(performance.now())
     return jobs
   }
 

@@ -54,6 +54,22 @@ test('a lane that gave less than asked is dry until the lanes are renewed; anoth
   assert.deepEqual(lanes.plan(20, 0), [{ tenant: 'b', priority: 0, limit_key: '', bundled: false, limit_max: null, after_us: 2_000_000, limit: 20 }])
 })
 
+test('a lane of bundles that gave less than asked is looked at again soon, ever later while it gives nothing, until it is dry', () => {
+  const bundles = { ...lane('a'), bundled: true }
+  const lanes = lanesOf(bundles)
+  const pauses = Array.from({ length: 7 }, () => {
+    lanes.learn(lanes.plan(10, 0), [])
+    const pause = lanes.nextDueMs(0)
+    lanes.renew([bundles], 0)
+    return pause
+  })
+  assert.deepEqual(pauses, [10, 20, 40, 80, 160, 160, 160])
+  lanes.learn(lanes.plan(10, 0), jobsOf([3]))
+  assert.equal(lanes.nextDueMs(0), 10)
+  lanes.renew([lane('a', 0, 1_000, 700)], 0)
+  assert.equal(lanes.nextDueMs(0), 700)
+})
+
 test('a lane whose first job is not due yet is waited for', () => {
   const lanes = lanesOf(lane('a', 0, 1_000, 400), lane('b', 0, 1_000, 900))
   assert.deepEqual(lanes.plan(10, 0), [])
