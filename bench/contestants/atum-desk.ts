@@ -1,11 +1,11 @@
 import { startWorker } from '#actors/worker.ts'
 import { readConfig } from '#config.ts'
 import { enqueueJobs } from '#db/job-enqueue.ts'
-import { notifyWorkers } from '#db/jobs.ts'
 import { allowServiceLogins, serviceUrls } from '#db/logins.ts'
 import { migrate } from '#db/migrations.ts'
 import { openDatabase } from '#db/pool.ts'
 import type { Database } from '#db/pool.ts'
+import { startNotifier } from '#http/notifier.ts'
 import { DEFAULT_BACKOFF, newJob } from '#jobs/job-type.ts'
 import type { JobType } from '#jobs/job-type.ts'
 import { createLogger } from '#log.ts'
@@ -39,16 +39,20 @@ await contest({
   },
   async enqueue(url, purpose) {
     const database = await open(url)
+    // As the API has it.
+    const notifier = startNotifier(database.system, createLogger('warn', 'bench'))
     return {
       add: async (payloads) => {
-        await enqueueJobs(
-          database.system,
-          payloads.map((payload) => newJob(noop, null, payload)),
-        )
-        // As the API does when its transaction has committed.
-        if (purpose === 'watch') await notifyWorkers(database.system, JSON.stringify({ queues: [noop.queue] }))
+        const jobs = payloads.map((payload) => newJob(noop, null, payload))
+        if (purpose === 'drain') return enqueueJobs(database.system, jobs)
+        using wake = notifier.wake()
+        await enqueueJobs(database.system, jobs, wake.atCommit)
+        return wake.notify(noop.queue)
       },
-      end: () => database.end(),
+      end: async () => {
+        await notifier.idle()
+        await database.end()
+      },
     }
   },
   async work(url, watch) {

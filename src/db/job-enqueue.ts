@@ -27,17 +27,21 @@ export interface NewJob {
   blocked_by?: number
 }
 
+/** What tells the workers of jobs in these queues as the transaction commits; null where whoever enqueues tells them after it. */
+export type WakeAtCommit = (queues: readonly string[]) => string | null
+
 /**
  * ENQUEUE, in the caller's transaction: the rows, their places in the lanes and their first events in one statement.
  *
+ * @param wake asked once; without it nobody is told
  * @returns the ids in the order of `jobs`; null where a live job of the organisation has the same type and unique key, or one keeps it for its period
  */
-export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[]): Promise<(number | null)[]> {
-  if (jobs.some((job) => job.unique_for_ms != null)) return enqueueForPeriods(db, jobs)
+export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[], wake?: WakeAtCommit): Promise<(number | null)[]> {
+  if (jobs.some((job) => job.unique_for_ms != null)) return enqueueForPeriods(db, jobs, wake)
   if (jobs.length === 0) return []
   const happening = openEnqueue(jobs)
   try {
-    return await insertJobs(db, jobs, happening?.traceparent ?? null)
+    return await insertJobs(db, jobs, { traceparent: happening?.traceparent ?? null, message: wake?.([...new Set(jobs.map((job) => job.queue))]) ?? null })
   } finally {
     happening?.end()
   }
@@ -64,7 +68,13 @@ const BUNDLED_MIN = 20
 /** At most so many jobs share a place: a claim that wants fewer writes the rest anew. */
 const BUNDLE_MAX = 100
 
-async function insertJobs(db: CommonQueryMethods, jobs: readonly NewJob[], traceparent: string | null): Promise<(number | null)[]> {
+const admittedRow = z.object({ ids: z.string().nullable(), ordinals: z.string().nullable() })
+
+async function insertJobs(
+  db: CommonQueryMethods,
+  jobs: readonly NewJob[],
+  { traceparent, message }: { traceparent: string | null; message: string | null },
+): Promise<(number | null)[]> {
   const { kinds, kindOf } = sorted(jobs)
   const bundled = jobs.length >= BUNDLED_MIN
   const isSingle = bundled ? sql.fragment`blocked_by = 0 and limit_key is not null` : sql.fragment`blocked_by = 0`
@@ -78,7 +88,7 @@ async function insertJobs(db: CommonQueryMethods, jobs: readonly NewJob[], trace
   const [admitted] = await db.any(
     prepared(
       bundled ? 'enqueue-bundles' : 'enqueue-jobs',
-      sql.type(z.object({ ids: z.string().nullable(), ordinals: z.string().nullable() }))`
+      sql.type(admittedRow)`
     with kind as materialized (
       select row_number() over () as kind, kind.*, now() + delay_ms * interval '1 millisecond' as run_after, coalesce(organization_id, ${NO_TENANT}) as tenant
         from jsonb_to_recordset(${JSON.stringify(kinds)}::jsonb) as kind (
@@ -107,7 +117,9 @@ async function insertJobs(db: CommonQueryMethods, jobs: readonly NewJob[], trace
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, organization_id)
       select id, 1, 'ENQUEUE', null, 'queued', 0, organization_id from admitted
     )
-    select string_agg(id::text, ',' order by ordinal) as ids, string_agg(ordinal::text, ',' order by ordinal) as ordinals from admitted`,
+    select string_agg(id::text, ',' order by ordinal) as ids, string_agg(ordinal::text, ',' order by ordinal) as ordinals,
+           (select pg_notify('atum_jobs', ${message}::text) where ${message}::text is not null) as told
+      from admitted`,
     ),
   )
   const enqueued: (number | null)[] = jobs.map(() => null)
@@ -181,13 +193,14 @@ function kindOfJob(job: NewJob): Omit<Kind, 'lane'> {
 const payloadsOf = (jobs: readonly NewJob[]): string => `[${jobs.map((job) => JSON.stringify(job.payload ?? {})).join(',')}]`
 
 /** Those that want a key for a period take it first; those that get it, and those that want none, are enqueued. */
-async function enqueueForPeriods(db: CommonQueryMethods, jobs: readonly NewJob[]): Promise<(number | null)[]> {
+async function enqueueForPeriods(db: CommonQueryMethods, jobs: readonly NewJob[], wake?: WakeAtCommit): Promise<(number | null)[]> {
   return inTransaction(db, async (tx) => {
     const taken = (await takeKeys(tx, jobs.filter(wantsPeriod))).values()
     const admitted = jobs.map((job) => !wantsPeriod(job) || taken.next().value === true)
     const enqueued = await enqueueJobs(
       tx,
       jobs.filter((_, index) => admitted[index]).map((job) => ({ ...job, unique_for_ms: null })),
+      wake,
     )
     const next = enqueued.values()
     const ids = admitted.map((isIn) => (isIn ? next.next().value! : null))

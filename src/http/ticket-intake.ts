@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { enqueueJobs } from '#db/job-enqueue.ts'
-import type { NewJob } from '#db/job-enqueue.ts'
+import type { NewJob, WakeAtCommit } from '#db/job-enqueue.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { readSettings } from '#db/settings.ts'
 import type { OrganizationSettings } from '#db/settings.ts'
@@ -11,17 +11,18 @@ import { newJob } from '#jobs/job-type.ts'
 import { jobTypes, TICKET_JOB_TYPES } from '#jobs/registry.ts'
 import type { Author } from './ticket-change.ts'
 
-/** Writes a ticket, its event, and the jobs that it causes, in the caller's transaction: all are there, or none is. */
+/** Writes a ticket, its event, and the jobs that it causes, in the caller's transaction: all are there, or none is. The workers are told by `wake`. */
 export async function takeIn(
   tx: DatabaseTransactionConnection,
   author: Author,
   wanted: Omit<NewTicket, 'id'>,
+  wake?: WakeAtCommit,
 ): Promise<{ ticket: TicketRow; queues: string[] }> {
   const id = randomUUID()
   // Taken down to an older version, the database has no jobs; tickets are taken in all the same.
   const jobs = (await hasJobEngine(tx)) ? jobsOf(id, author.organization_id, await readSettings(tx)) : []
   // Before the ticket, whose number all that file in the organisation queue for.
-  await enqueueJobs(tx, jobs)
+  await enqueueJobs(tx, jobs, wake)
   const ticket = await insertTicket(tx, { id, ...wanted }, author)
   return { ticket, queues: jobs.map((job) => job.queue) }
 }

@@ -6,7 +6,7 @@ import { enqueueBatch, enqueueDependent, FailedDependencyError, UnknownDependenc
 import type { OnFailure } from '#db/job-dependencies.ts'
 import { findJobs } from '#db/job-lists.ts'
 import { enqueueJobs } from '#db/job-enqueue.ts'
-import type { NewJob } from '#db/job-enqueue.ts'
+import type { NewJob, WakeAtCommit } from '#db/job-enqueue.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { Backlogs } from '../backlog.ts'
 import { once, sendCreated } from '../idempotency.ts'
@@ -58,17 +58,18 @@ export const jobEnqueueRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
       const { count, depends_on = null, on_dependency_failure: onFailure = 'cancel' } = request.body
       const job = jobOf(request.body, identity)
       const refuseIfFull = await backlogs.check([job.queue])
+      using wake = notifier.wake()
       const answer = await inScope(database, identity, (tx) =>
         once(tx, request, identity, async (keep) => {
           refuseIfFull()
-          const ids = depends_on === null ? await enqueue(tx, job, count) : [await enqueueAfter(tx, job, depends_on, onFailure)]
+          const ids = depends_on === null ? await enqueue(tx, job, count, wake.atCommit) : [await enqueueAfter(tx, job, depends_on, onFailure)]
           const items = (await findJobs(tx, ids.slice(0, LIMITS.PAGE_MAX))).map(showJob)
           const body: JobShape | Many = count === 1 ? items[0]! : { items, count, ids }
           await insertAudit(tx, enqueueAudit(identity, request.id, { jobs: [job], ids, body, keep }))
           return body
         }),
       )
-      if (!answer.replayed) notifier.notify(job.queue)
+      if (!answer.replayed) wake.notify(job.queue)
       const { id } = answer.body as Partial<JobShape>
       if (id !== undefined) reply.header('location', `/api/v1/jobs/${id}`)
       return sendCreated(reply, answer)
@@ -102,9 +103,9 @@ export const jobEnqueueRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
 }
 
 /** @throws a refusal with 409 where a live job has the unique key */
-async function enqueue(tx: DatabaseTransactionConnection, job: NewJob, count: number): Promise<number[]> {
+async function enqueue(tx: DatabaseTransactionConnection, job: NewJob, count: number, wake: WakeAtCommit): Promise<number[]> {
   const wanted = Array.from({ length: count }, () => job)
-  const ids = (await enqueueJobs(tx, wanted)).filter((id) => id !== null)
+  const ids = (await enqueueJobs(tx, wanted, wake)).filter((id) => id !== null)
   if (ids.length < count) throw await keyIsTaken(tx, [job])
   return ids
 }

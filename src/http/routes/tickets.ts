@@ -42,26 +42,28 @@ export const ticketRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { s
     const { body } = request
     if (body.requester_id && body.requester_id !== tenant.user_id && !isStaff(tenant)) throw refusal(403, 'Only staff may file a ticket for somebody else.')
     let queues: string[] = []
+    using wake = notifier.wake()
     const answer = await inOrganization(database.app, tenant.organization_id, (tx) =>
       once(tx, request, tenant, async () => {
         if (body.service_id) await requireActiveService(tx, body.service_id)
         const author = { ...tenant, request_id: request.id }
         // Before the organisation's next number is locked.
         const rules = await rulesFor(tx, ['created'], RULES_MAX)
-        const taken = await takeIn(tx, author, {
+        const wanted = {
           subject: body.subject,
           description: body.description,
           priority: body.priority ?? null,
           service_id: body.service_id ?? null,
           tags: [...new Set(body.tags)],
           requester_id: body.requester_id ?? tenant.user_id,
-        })
+        }
+        const taken = await takeIn(tx, author, wanted, wake.atCommit)
         const ruled = await runRules(tx, author, ['created'], taken, rules)
         queues = ruled.queues
         return ruled.ticket
       }),
     )
-    notifier.notify(...queues)
+    wake.notify(...queues)
     const { id, version } = answer.body as { id: string; version: number }
     reply.headers({ location: `/api/v1/tickets/${id}`, etag: `"${version}"` })
     return sendCreated(reply, answer)
