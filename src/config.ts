@@ -14,13 +14,15 @@ export const LIMITS = {
   PAGE_DEFAULT: 50,
   PAGE_MAX: 200,
   ENQUEUE_COUNT_MAX: 10_000,
+  /** How far ahead a job may be due as it is enqueued: 366 days. */
+  DELAY_MAX_MS: 31_622_400_000,
+  UNIQUE_KEY_CHARS: 200,
   /** How long a unique key may stay taken after the ENQUEUE of its job: 31 days. */
   UNIQUE_FOR_MAX_MS: 2_678_400_000,
   QUEUE_CONCURRENCY_MAX: 10_000,
   QUEUE_RATE_MAX: 1_000_000,
   QUEUE_RATE_PERIOD_MAX_SECONDS: 86_400,
   QUEUE_DEPTH_MAX: 100_000_000,
-  STATEMENT_TIMEOUT_MS: 60_000,
   /** A migration waits so long for a lock, and with it everybody who wants the table meanwhile; then it lets them pass. */
   LOCK_TIMEOUT_MS: 2_000,
   /** Requests of one user (of one address, before sign-in). */

@@ -44,7 +44,7 @@ export function learnNetwork(rows: SparseRows, stems: number, labelOf: Int32Arra
   const order = Int32Array.from(labelOf.keys())
   for (let epoch = 0; epoch < epochs; epoch += 1) {
     shuffle(order, chance)
-    for (let from = 0; from < order.length; from += batch) learner.step(order.subarray(from, from + batch), labelOf, 1)
+    for (let from = 0; from < order.length; from += batch) learner.step(order.subarray(from, from + batch), labelOf)
   }
   return network
 }
@@ -138,12 +138,12 @@ class Learner {
     this.#wrong = new Int32Array(labels)
   }
 
-  step(batch: Int32Array, labelOf: Int32Array, slowing: number): void {
+  step(batch: Int32Array, labelOf: Int32Array): void {
     this.#places.clear()
     for (const slope of [this.#outputSlope, this.#outputBiasSlope, this.#inputBiasSlope]) slope.fill(0)
     for (const row of batch) this.#learn(row, labelOf[row]!, 1 / batch.length)
     this.#steps += 1
-    const rate = (slowing * RATE * Math.sqrt(1 - SPREAD ** this.#steps)) / (1 - MOMENTUM ** this.#steps)
+    const rate = (RATE * Math.sqrt(1 - SPREAD ** this.#steps)) / (1 - MOMENTUM ** this.#steps)
     const { hidden } = this.#network
     for (const [column, place] of this.#places) this.#moving.input.move(this.#inputSlope, rate, column * hidden, place * hidden, hidden)
     this.#moving.inputBias.move(this.#inputBiasSlope, rate)

@@ -4,27 +4,33 @@ import type { AuditEntry } from '#db/audit.ts'
 import { jobsWithKeys } from '#db/job-lists.ts'
 import type { NewJob } from '#db/job-enqueue.ts'
 import type { CommonQueryMethods } from '#db/pool.ts'
+import { transactionTime } from '#db/transaction-time.ts'
 import { newJob } from '#jobs/job-type.ts'
 import type { JobType } from '#jobs/job-type.ts'
 import { jobTypes } from '#jobs/registry.ts'
 import type { AnswerToKeep } from './idempotency.ts'
+import { requireMayEnqueue } from './job-authority.ts'
 import { refusal } from './refusal.ts'
 import type { FieldError } from './refusal.ts'
 import { instant } from './shapes.ts'
 import type { Identity } from './tokens.ts'
 
-const DELAY_MAX_MS = 366 * 24 * 3_600_000
-const KEY_CHARS = 200
 const LIMIT_MAX = 10_000
+const DAY_MS = 86_400_000
 
 /** What says a job to enqueue; `wholeJob` checks what goes with what. */
 export const jobFields = {
-  job_type: z.enum([...jobTypes.keys()]),
+  job_type: z.enum([...jobTypes.keys()]).describe('An admin enqueues the work of the organisation; SEND_EMAIL, DELIVER_WEBHOOK and CLEANUP are for operators'),
   payload: z.unknown().optional(),
   priority: z.int().min(-100).max(100).optional(),
-  delay_ms: z.int().min(0).max(DELAY_MAX_MS).optional(),
-  run_after: instant.optional(),
-  unique_key: z.string().min(1).max(KEY_CHARS).describe('While a job of this type with this key lives, a second one is refused with 409').optional(),
+  delay_ms: z.int().min(0).max(LIMITS.DELAY_MAX_MS).optional(),
+  run_after: instant.describe("At most 366 days from now, by the database's clock").optional(),
+  unique_key: z
+    .string()
+    .min(1)
+    .max(LIMITS.UNIQUE_KEY_CHARS)
+    .describe('While a job of this type with this key lives, a second one is refused with 409')
+    .optional(),
   unique_for_ms: z
     .int()
     .min(1)
@@ -34,7 +40,7 @@ export const jobFields = {
     )
     .optional(),
   max_attempts: z.int().min(1).max(100).optional(),
-  limit_key: z.string().min(1).max(KEY_CHARS).describe('At most limit_max jobs of the organisation with this key are held at a time').optional(),
+  limit_key: z.string().min(1).max(LIMITS.UNIQUE_KEY_CHARS).describe('At most limit_max jobs of the organisation with this key are held at a time').optional(),
   limit_max: z.int().min(1).max(LIMIT_MAX).optional(),
   organization_id: z.guid().describe('For operators; everybody else enqueues for the own organisation').optional(),
 }
@@ -56,20 +62,20 @@ export function wholeJob<Shape extends z.ZodType<JobFields>>(shape: Shape): Shap
 export const batchJob = wholeJob(fields)
 
 /**
- * The row to enqueue, checked by its type.
+ * The row to enqueue, checked by its type; `dueAsAsked` says when it is due.
  *
  * @param at where in the body the job stands, for the errors: `jobs.3`
  * @throws a refusal where the asker or the kind of job does not allow it, or the payload does not fit
  */
 export function jobOf(body: JobFields, identity: Identity, at = ''): NewJob {
   const type = jobTypes.get(body.job_type)!
+  requireMayEnqueue(identity.role, type.name)
   const path = (name: string) => [at, name].filter(Boolean).join('.')
   const organizationId = organizationOf(body, type, identity, path('organization_id'))
-  const delay_ms = body.run_after === undefined ? (body.delay_ms ?? 0) : Math.min(DELAY_MAX_MS, Math.max(0, Date.parse(body.run_after) - Date.now()))
   return {
     ...newJob(type, organizationId, payloadOf(body, type, path('payload')), {
       priority: body.priority ?? 0,
-      delay_ms,
+      delay_ms: body.delay_ms ?? 0,
       unique_key: body.unique_key ?? null,
       ...(body.unique_for_ms === undefined ? {} : { unique_for_ms: body.unique_for_ms }),
       ...(body.max_attempts === undefined ? {} : { max_attempts: body.max_attempts }),
@@ -77,6 +83,25 @@ export function jobOf(body: JobFields, identity: Identity, at = ''): NewJob {
     limit_key: body.limit_key ?? null,
     limit_max: body.limit_max ?? null,
   }
+}
+
+/**
+ * The jobs, due when their bodies say. What is told as an instant is measured by the database's clock, at the time from which
+ * `delay_ms` counts: an API process whose clock is off changes nothing.
+ *
+ * @param at where in the body a job stands, for the errors
+ * @throws a refusal where one is due too far ahead
+ */
+export async function dueAsAsked(tx: CommonQueryMethods, wanted: readonly { job: NewJob; body: JobFields; at?: string }[]): Promise<NewJob[]> {
+  if (wanted.every(({ body }) => body.run_after === undefined)) return wanted.map(({ job }) => job)
+  const now = await transactionTime(tx)
+  return wanted.map(({ job, body: { run_after }, at }) => {
+    if (run_after === undefined) return job
+    const delay_ms = Math.max(0, Date.parse(run_after) - now)
+    if (delay_ms <= LIMITS.DELAY_MAX_MS) return { ...job, delay_ms }
+    const message = `must lie within ${LIMITS.DELAY_MAX_MS / DAY_MS} days`
+    throw refusal(422, 'A job cannot be due so far ahead.', { errors: [bodyError([at, 'run_after'].filter(Boolean).join('.'), message)] })
+  })
 }
 
 /** Whose job it is to be. */
@@ -87,9 +112,7 @@ function organizationOf(body: JobFields, type: JobType, identity: Identity, path
   const organizationId = identity.organization_id ?? body.organization_id ?? null
   const wrong = (message: string) => refusal(422, `${type.name} ${message}.`, { errors: [{ location: 'body', path, message }] })
   if (type.belongs_to === 'organization' && organizationId === null) throw wrong('belongs to an organisation: name one')
-  if (type.belongs_to === 'installation' && organizationId !== null) {
-    throw identity.role === 'operator' ? wrong('belongs to the installation, to no organisation') : refusal(403, `Only an operator may enqueue ${type.name}.`)
-  }
+  if (type.belongs_to === 'installation' && organizationId !== null) throw wrong('belongs to the installation, to no organisation')
   return organizationId
 }
 

@@ -20,7 +20,8 @@ afterEach(async () => {
 const begin = async (settings: Record<string, string> = {}): Promise<void> => {
   worker = await testWorker(database, { queues: ['default'] }, { POLL_MS, ...settings })
 }
-const stateOf = (id: string): string | undefined => (worker!.tree() as { children: { id: string; state: string }[] }).children.find((node) => node.id === id)?.state
+const stateOf = (id: string): string | undefined =>
+  (worker!.tree() as { children: { id: string; state: string }[] }).children.find((node) => node.id === id)?.state
 const doneOf = async (ids: readonly number[]): Promise<number> =>
   (await database.owner(`select from job_queue where status = 'done' and id = any($1)`, [ids])).length
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
+import { jobTypes } from '#jobs/registry.ts'
 import { testDatabase, until } from '../support/database.ts'
 import { jobOf, testWorker } from '../support/engine.ts'
 import { createOrganization } from '../support/people.ts'
@@ -84,6 +85,50 @@ test('an operator enqueues a batch once for a key, and for more than one organis
   assert.equal(answers[0]!.body.then_id, null)
   assert.equal((await jobOf(database, answers[0]!.body.ids[1]))['organization_id'], organization.id)
   assert.equal((await stranger.post('/jobs/batch', batch)).status, 403)
+})
+
+test('a job is due when it says, to the millisecond, and not beyond a bound', async () => {
+  const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString()
+  const run_after = inDays(3)
+  assert.equal((await admin.post('/jobs', { ...PROBE, run_after })).body.run_after, run_after)
+  const batch = await admin.post('/jobs/batch', { jobs: [PROBE, { ...PROBE, run_after }], then: { ...PROBE, run_after } })
+  for (const id of [batch.body.ids[1], batch.body.then_id]) assert.equal((await admin.get(`/jobs/${id}`)).body.run_after, run_after)
+  const late = await admin.post('/jobs', { ...PROBE, run_after: inDays(400) })
+  assert.deepEqual([late.status, late.body.errors[0].path], [422, 'run_after'])
+  const lateOfMany = await admin.post('/jobs/batch', { jobs: [PROBE, { ...PROBE, run_after: inDays(400) }] })
+  assert.deepEqual([lateOfMany.status, lateOfMany.body.errors[0].path], [422, 'jobs.1.run_after'])
+  const past = (await admin.post('/jobs', { ...PROBE, run_after: inDays(-1) })).body
+  assert.equal(past.run_after, past.created_at)
+})
+
+test('an instant is measured by the clock of the database, whatever that of the API says', async (t) => {
+  const run_after = new Date(Date.now() + 7_200_000).toISOString()
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 240_000 })
+  const ahead = await operator.post('/jobs', { ...PROBE, run_after })
+  t.mock.timers.reset()
+  assert.equal(ahead.body.run_after, run_after)
+})
+
+test('an admin sends no mail by a job, nor what has a route of its own; an operator does', async () => {
+  const mail = { job_type: 'SEND_EMAIL', payload: { to: 'anybody@elsewhere.test', subject: 's', text: 't' } }
+  const before = await jobCount()
+  for (const [refused, instead] of [
+    [await admin.post('/jobs', mail), /retry/],
+    [await admin.post('/jobs/batch', { jobs: [PROBE, mail] }), /retry/],
+    [await admin.post('/jobs/batch', { jobs: [PROBE], then: mail }), /retry/],
+    [await admin.post('/jobs', { job_type: 'DELIVER_WEBHOOK' }), /replay/],
+    [await admin.post('/jobs', { job_type: 'CLEANUP' }), /by itself/],
+  ] as const) {
+    assert.equal(refused.status, 403)
+    assert.match(refused.body.detail, instead)
+  }
+  assert.equal(await jobCount(), before)
+  assert.equal((await operator.post('/jobs', mail)).status, 201)
+  for (const job_type of jobTypes.keys()) {
+    const { status } = await admin.post('/jobs', { job_type, payload: { ticket_id: 'none' } })
+    const isOthers = ['SEND_EMAIL', 'DELIVER_WEBHOOK', 'CLEANUP'].includes(job_type)
+    assert.equal(status, isOthers ? 403 : 422, `${job_type}: its payload is looked at where it is the admin's to enqueue`)
+  }
 })
 
 test('a batch with one job that does not fit leaves none', async () => {

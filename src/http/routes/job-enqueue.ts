@@ -10,7 +10,7 @@ import type { NewJob, WakeAtCommit } from '#db/job-enqueue.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { Backlogs } from '../backlog.ts'
 import { once, sendCreated } from '../idempotency.ts'
-import { batchJob, enqueueAudit, jobFields, jobOf, keyIsTaken, wholeJob } from '../job-intake.ts'
+import { batchJob, dueAsAsked, enqueueAudit, jobFields, jobOf, keyIsTaken, wholeJob } from '../job-intake.ts'
 import { jobShape, showJob } from '../job-shapes.ts'
 import type { JobShape } from '../job-shapes.ts'
 import { refusal } from '../refusal.ts'
@@ -56,12 +56,13 @@ export const jobEnqueueRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
     async (request, reply) => {
       const identity = identityOf(request)
       const { count, depends_on = null, on_dependency_failure: onFailure = 'cancel' } = request.body
-      const job = jobOf(request.body, identity)
-      const refuseIfFull = await backlogs.check([job.queue])
+      const wanted = jobOf(request.body, identity)
+      const refuseIfFull = await backlogs.check([wanted.queue])
       using wake = notifier.wake()
       const answer = await inScope(database, identity, (tx) =>
         once(tx, request, identity, async (keep) => {
           refuseIfFull()
+          const job = (await dueAsAsked(tx, [{ job: wanted, body: request.body }]))[0]!
           const ids = depends_on === null ? await enqueue(tx, job, count, wake.atCommit) : [await enqueueAfter(tx, job, depends_on, onFailure)]
           const items = (await findJobs(tx, ids.slice(0, LIMITS.PAGE_MAX))).map(showJob)
           const body: JobShape | Many = count === 1 ? items[0]! : { items, count, ids }
@@ -69,7 +70,7 @@ export const jobEnqueueRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
           return body
         }),
       )
-      if (!answer.replayed) wake.notify(job.queue)
+      if (!answer.replayed) wake.notify(wanted.queue)
       const { id } = answer.body as Partial<JobShape>
       if (id !== undefined) reply.header('location', `/api/v1/jobs/${id}`)
       return sendCreated(reply, answer)
@@ -81,16 +82,20 @@ export const jobEnqueueRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app,
     { schema: { summary: 'Enqueue jobs of many kinds, and one that runs when they have all ended', tags, body: newBatch, response: { 201: enqueuedBatch } } },
     async (request, reply) => {
       const identity = identityOf(request)
-      const jobs = request.body.jobs.map((job, index) => jobOf(job, identity, `jobs.${index}`))
-      const then = request.body.then ? jobOf(request.body.then, identity, 'then') : null
-      const all = then ? [...jobs, then] : jobs
-      requireDistinctKeys(all)
-      const queues = all.map((job) => job.queue)
+      const bodies = [
+        ...request.body.jobs.map((body, index) => ({ body, at: `jobs.${index}` })),
+        ...(request.body.then ? [{ body: request.body.then, at: 'then' }] : []),
+      ]
+      const wanted = bodies.map(({ body, at }) => ({ job: jobOf(body, identity, at), body, at }))
+      requireDistinctKeys(wanted.map(({ job }) => job))
+      const queues = wanted.map(({ job }) => job.queue)
       const refuseIfFull = await backlogs.check(queues)
       const answer = await inScope(database, identity, (tx) =>
         once(tx, request, identity, async (keep) => {
           refuseIfFull()
-          const body = await enqueueAll(tx, jobs, then)
+          const all = await dueAsAsked(tx, wanted)
+          const jobs = all.slice(0, request.body.jobs.length)
+          const body = await enqueueAll(tx, jobs, all[jobs.length] ?? null)
           const ids = [...body.ids, ...(body.then_id === null ? [] : [body.then_id])]
           await insertAudit(tx, enqueueAudit(identity, request.id, { jobs: all, ids, body, keep }))
           return body
