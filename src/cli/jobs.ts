@@ -1,4 +1,4 @@
-import { Argument, Command, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { LIMITS, readConfig } from '#config.ts'
 import type { JobFilter } from '#db/job-lists.ts'
 import type { JobRow } from '#db/jobs.ts'
@@ -68,8 +68,8 @@ export function jobsCommand(): Command {
     .option('--organization <slug>', 'the organisation to which it belongs')
     .option('--count <n>', 'how many of it', whole(1, LIMITS.ENQUEUE_COUNT_MAX), 1)
     .option('--priority <n>', 'from -100 to 100, the higher the sooner', whole(-100, 100))
-    .option('--delay-ms <ms>', 'how long it waits at least', whole(0))
-    .option('--unique-key <key>', 'while a job with this type and key lives, there is no second one')
+    .option('--delay-ms <ms>', 'how long it waits at least', whole(0, LIMITS.DELAY_MAX_MS))
+    .option('--unique-key <key>', 'while a job with this type and key lives, a second one is refused', uniqueKey)
     .option('--unique-for-ms <n>', 'keep the key for so long from now on, also when the job is done', whole(1, LIMITS.UNIQUE_FOR_MAX_MS))
     .option('--json', 'print the numbers as JSON')
     .addHelpText('after', examples('jobs enqueue PROBE', `jobs enqueue PROBE --payload '{"sleep_ms": 500}' --count 100`))
@@ -145,20 +145,26 @@ async function show(id: number, { json }: { json?: boolean }): Promise<void> {
 }
 
 async function enqueue(name: string, options: EnqueueOptions): Promise<void> {
-  const [{ enqueueJobs }, { notifyWorkers }, { jobTypes }, { newJob }, { auditMachineAct }, { actor, namedOrganization }] = await Promise.all([
-    import('#db/job-enqueue.ts'),
-    import('#db/jobs.ts'),
-    import('#jobs/registry.ts'),
-    import('#jobs/job-type.ts'),
-    import('#db/machine-audit.ts'),
-    import('./operator.ts'),
-  ])
+  const [{ enqueueJobs }, { jobsWithKeys }, { notifyWorkers }, { jobTypes }, { newJob }, { auditMachineAct }, { actor, namedOrganization }] = await Promise.all(
+    [
+      import('#db/job-enqueue.ts'),
+      import('#db/job-lists.ts'),
+      import('#db/jobs.ts'),
+      import('#jobs/registry.ts'),
+      import('#jobs/job-type.ts'),
+      import('#db/machine-audit.ts'),
+      import('./operator.ts'),
+    ],
+  )
   const type = jobTypes.get(name)
   if (!type) throw new Refusal(`There is no job type ${name}. There are: ${[...jobTypes.keys()].join(', ')}.`)
   checkBelongs(type, options.organization)
   if (options.uniqueForMs !== undefined && options.uniqueKey === undefined) throw new Refusal('--unique-for-ms: goes with --unique-key.')
+  if (options.uniqueKey !== undefined && options.count > 1) throw new Refusal('--count: must be 1 with --unique-key.')
   const payload = type.payload.safeParse(parseJson(options.payload))
   if (!payload.success) throw new Refusal(`--payload: ${payload.error.issues.map((issue) => `${issue.path.join('.') || 'it'}: ${issue.message}`).join('; ')}`)
+  if (Buffer.byteLength(JSON.stringify(payload.data)) > LIMITS.PAYLOAD_BYTES)
+    throw new Refusal(`--payload: must have at most ${LIMITS.PAYLOAD_BYTES} bytes as JSON.`)
   const ids = await withDatabase(readConfig(), async ({ system }) => {
     const made = await system.transaction(async (tx) => {
       const organizationId = await namedOrganization(tx, options.organization)
@@ -174,18 +180,26 @@ async function enqueue(name: string, options: EnqueueOptions): Promise<void> {
           Array.from({ length: options.count }, () => job),
         )
       ).filter((id) => id !== null)
-      const act = { organization_id: organizationId, action: 'job.enqueue', entity_type: 'job', entity_id: String(enqueued[0] ?? '-') }
+      if (enqueued.length === 0) throw new Refusal(keyIsTaken(await jobsWithKeys(tx, [job])))
+      const act = { organization_id: organizationId, action: 'job.enqueue', entity_type: 'job', entity_id: String(enqueued[0]) }
       await auditMachineAct(tx, { ...act, details: { ...actor(), job_type: name, count: enqueued.length } })
       return enqueued
     })
     await notifyWorkers(system, JSON.stringify({ queues: [type.queue] }))
     return made
   })
-  print(options.json, { ids }, () =>
-    ids.length === 0
-      ? 'A job has this key already: it lives, or keeps the key for a period.'
-      : `Enqueued ${ids.length}: ${ids.length > 5 ? `${ids[0]} to ${ids.at(-1)}` : ids.join(', ')}`,
-  )
+  print(options.json, { ids }, () => `Enqueued ${ids.length}: ${ids.length > 5 ? `${ids[0]} to ${ids.at(-1)}` : ids.join(', ')}`)
+}
+
+function uniqueKey(text: string): string {
+  if (text === '' || text.length > LIMITS.UNIQUE_KEY_CHARS) throw new InvalidArgumentError(`It must have 1 to ${LIMITS.UNIQUE_KEY_CHARS} characters.`)
+  return text
+}
+
+/** A job that has lost the key meanwhile is named no more. */
+function keyIsTaken([holder]: readonly number[]): string {
+  const who = holder === undefined ? 'Another job' : `Job ${holder}`
+  return `${who} has this key: it lives, or keeps the key for a period. See: atum-desk jobs show ${holder ?? 'ID'}`
 }
 
 function checkBelongs({ name, belongs_to }: JobType, organization: string | undefined): void {

@@ -101,11 +101,23 @@ test('what cannot be enqueued is refused in words', async () => {
     [['PROBE', '--payload', '{'], /not JSON/],
     [['PROBE', '--payload', '{"sleep_ms":-1}'], /sleep_ms/],
     [['PROBE', '--organization', 'nobody'], /none with the slug "nobody"/],
+    [['PROBE', '--unique-key', 'k'.repeat(201)], /1 to 200 characters/],
+    [['PROBE', '--unique-key', 'k', '--count', '2'], /--count: must be 1 with --unique-key/],
+    [['PROBE', '--delay-ms', '31622400001'], /from 0 to 31622400000/],
+    [['SEND_EMAIL', '--payload', JSON.stringify({ to: 'a@b.test', subject: 's', text: '\u0000'.repeat(12_000) })], /--payload: must have at most 65536 bytes/],
   ] as const) {
     const refused = await run(['jobs', 'enqueue', ...args], here)
     assert.equal(refused.code, 1)
     assert.match(refused.stderr, words)
   }
+})
+
+test('a key that another job has is no success: the job that has it is named', async () => {
+  const { ids } = await json<{ ids: number[] }>('jobs', 'enqueue', 'PROBE', '--unique-key', 'only one', '--delay-ms', '60000')
+  const jobs = async () => (await database.owner(`select from job_queue where unique_key = 'only one'`)).length
+  const refused = await run(['jobs', 'enqueue', 'PROBE', '--unique-key', 'only one', '--json'], here)
+  assert.deepEqual([refused.code, refused.stdout, await jobs()], [1, '', 1])
+  assert.match(refused.stderr, new RegExp(`Job ${ids[0]} has this key`))
 })
 
 test('a queue is paused and resumed', async () => {
