@@ -99,7 +99,8 @@ async function takeCensus(engine: Engine, worker: number, supervisors: readonly 
 
 /**
  * After a claim whose answer was lost: all that the table gives to this worker, asked at once, and again when the claim
- * has come to its end for sure. The supervisor keeps them, since this census may fail yet.
+ * has come to its end for sure, and as long as somebody has the row of a leased job locked. The supervisor keeps them, since
+ * this census may fail yet.
  */
 async function suspectAllHeld(engine: Engine, worker: number, supervisors: readonly QueueSupervisor[]): Promise<void> {
   const now = performance.now()
@@ -109,12 +110,12 @@ async function suspectAllHeld(engine: Engine, worker: number, supervisors: reado
     return doubt && (!doubt.asked || isOver(doubt)) ? [{ supervisor, doubt }] : []
   })
   if (unsure.length === 0) return
-  await recordLeases(engine.database.system, { worker, up_to: newestSerial(), except: supervisors.flatMap(({ crew }) => crew.leases.serials) })
+  const { left } = await recordLeases(engine.database.system, { worker, up_to: newestSerial(), except: supervisors.flatMap(({ crew }) => crew.leases.serials) })
   const held = await jobsHeldBy(engine.database.system, worker)
   for (const { supervisor, doubt } of unsure) {
     for (const id of held) supervisor.suspects.add(id)
     // Another answer may have been lost while the table was asked: that doubt stays.
-    if (supervisor.doubt === doubt) supervisor.doubt = isOver(doubt) ? null : { ...doubt, asked: true }
+    if (supervisor.doubt === doubt) supervisor.doubt = left ? { since: now, asked: true } : isOver(doubt) ? null : { ...doubt, asked: true }
   }
 }
 

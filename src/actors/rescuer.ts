@@ -27,7 +27,7 @@ export const rescuerService: Service = {
     const lost = await declareLostWorkers(engine.database.system, engine.config.WORKER_LOST_MS)
     if (lost.length > 0) engine.log.warn({ workers: lost }, 'workers declared lost: their heartbeat has stopped')
     if (!(await hasUnrescuedWorkers(engine.database.system))) return
-    while ((await recordLeases(engine.database.system, 'ended')) > 0 && (await rescueBatch(engine)) > 0);
+    while ((await recordLeases(engine.database.system, 'ended')).looked > 0 && (await rescueBatch(engine)) > 0);
     while ((await rescueBatch(engine)) === BATCH_MAX);
     await closeRescues(engine.database.system, SETTLE_MS)
   },

@@ -21,14 +21,14 @@ export type LeaseHolder = 'ended' | { worker: number; up_to: number; except: rea
  * Records CLAIM for jobs that were leased and have not moved since, and ends their leases: from then on they are claimed
  * like all others. A job whose row somebody else has locked keeps its lease for the next time.
  *
- * @returns how many leases were looked at: with LEASES_MAX there may be more
+ * @returns how many leases were looked at, and whether any is left: kept for such a job, or beyond LEASES_MAX
  */
-export async function recordLeases(db: CommonQueryMethods, holder: LeaseHolder): Promise<number> {
+export async function recordLeases(db: CommonQueryMethods, holder: LeaseHolder): Promise<{ looked: number; left: boolean }> {
   const meant =
     holder === 'ended'
       ? sql.fragment`not exists (select from workers where workers.id = lease.worker and workers.status in ('active', 'draining'))`
       : sql.fragment`lease.worker = ${holder.worker} and lease.serial <= ${holder.up_to} and not lease.serial = any(${sql.array([...holder.except], 'int4')})`
-  return db.oneFirst(sql.type(z.object({ leases: z.number() }))`
+  return db.one(sql.type(z.object({ looked: z.number(), left: z.boolean() }))`
     with looked as materialized (
       select worker, serial, job_ids, versions, leased_at from job_leases lease where ${meant} order by worker, serial limit ${LEASES_MAX} for update skip locked
     ), waiting as materialized (
@@ -50,6 +50,8 @@ export async function recordLeases(db: CommonQueryMethods, holder: LeaseHolder):
       delete from job_leases lease using looked
        where lease.worker = looked.worker and lease.serial = looked.serial and not exists (
          select from waiting where waiting.worker = lease.worker and waiting.serial = lease.serial and waiting.id not in (select id from free))
+      returning lease.serial
     )
-    select count(*) as leases from looked`)
+    select looked, looked > ended or looked = ${LEASES_MAX} as left
+      from (select count(*) as looked from looked) as counted, (select count(*) as ended from ended) as gone`)
 }

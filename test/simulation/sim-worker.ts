@@ -9,6 +9,7 @@ import { backoffMs } from '#jobs/job-type.ts'
 import { BACKOFF, recordFenced, SimJob, SimRecorder } from './sim-job.ts'
 import type { Interruption } from './sim-job.ts'
 import * as db from './twin.ts'
+import { Violation } from './world.ts'
 import type { Client, World } from './world.ts'
 
 /** The worker's settings: those of src/config.ts, but for a smaller crew and a shorter drain. */
@@ -19,6 +20,8 @@ const QUEUE = 'default'
 /** A leased job that has not begun after this time is recorded as claimed. */
 const LEASED_MS = 100
 const RESCUE_BATCH = 500
+/** How often a claim meets others at the bundles that it wants. */
+const CONTENDED = 0.1
 
 /** The jobs of one worker and its claims, as src/actors/crew.ts and supervisor.ts keep them. */
 export class SimCrew {
@@ -62,7 +65,7 @@ export class SimCrew {
       this.#later(awayPauseMs(this.#away, world.chance()), () => this.claim(true))
     }
     if (!renew && !this.#lanes.isStale(world.now) && this.#lanes.hasDue(world.now)) return this.#claimFromLanes(away)
-    const read = () => db.readyLanes(world.twin, QUEUE, world.now)
+    const read = () => db.readyLanes(world.twin, QUEUE, world.now).filter((lane) => !lane.bundled || !worker.isOfBefore)
     world.ask(
       worker.client,
       'lanes',
@@ -83,8 +86,13 @@ export class SimCrew {
     const [serial, ended] = [this.leases.begin(), this.leases.takeEnded()]
     const claim = { queue: QUEUE, worker: worker.id, lanes, serial, ended }
     const statement = (): ClaimedRow[] => {
+      if (world.goesWrong(CONTENDED)) this.#contend()
       const rows = db.leaseJobs(world.twin, claim, world.now)
       for (const { id } of rows) world.examine(id)
+      for (const [index, { limit }] of lanes.entries()) {
+        const count = rows.filter((row) => row.lane === index + 1).length
+        if (count > limit) throw new Violation(`a claim gave ${count} jobs of a lane of which it was asked for ${limit}`)
+      }
       return rows
     }
     world.ask(
@@ -102,6 +110,12 @@ export class SimCrew {
         away()
       },
     )
+  }
+
+  /** Some bundles are another claim's at this moment, or it has shortened them a moment ago: they are passed over. */
+  #contend(): void {
+    const { twin, now } = this.world
+    for (const id of twin.bundles.keys()) if (this.world.happens(0.5)) twin.bundleLocks.set(id, Math.max(now + 1, twin.bundleLocks.get(id) ?? 0))
   }
 
   #claimed(jobs: readonly SimJob[]): void {
@@ -179,13 +193,16 @@ export class SimWorker {
   readonly client: Client
   id: number | null = null
   isDraining = false
+  /** Of the release before, which sees no bundles. */
+  readonly isOfBefore: boolean
   crew: SimCrew
   /** Crews whose worker was declared lost; their last jobs are being broken off. */
   #leaving: SimCrew[] = []
   #strays: ReadonlySet<number> = new Set()
 
-  constructor(world: World, name: string) {
+  constructor(world: World, name: string, { isOfBefore = false } = {}) {
     this.world = world
+    this.isOfBefore = isOfBefore
     this.client = { name, alive: true, cutOffUntil: 0 }
     this.crew = new SimCrew(this)
     this.#register()
@@ -285,14 +302,14 @@ export class SimWorker {
     this.#ask(
       'held',
       () => {
-        db.recordLeases(twin, unknown, this.world.now)
-        return db.jobsHeldBy(twin, id)
+        const { left } = db.recordLeases(twin, unknown, this.world.now)
+        return { left, held: db.jobsHeldBy(twin, id) }
       },
-      (held) => {
+      ({ left, held }) => {
         for (const { crew, doubt } of unsure) {
           if (twin.weakness !== 'suspects forgotten') for (const job of held) crew.suspects.add(job)
           const ended = isOver(doubt.since) || twin.weakness === 'asked once'
-          if (crew.doubt === doubt) crew.doubt = ended ? null : { ...doubt, asked: true }
+          if (crew.doubt === doubt) crew.doubt = left ? { since: now, asked: true } : ended ? null : { ...doubt, asked: true }
         }
         this.#census(id, crews, next)
       },

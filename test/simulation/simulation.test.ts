@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ReplayMismatch } from '#machines/replay.ts'
 import { simulate } from './simulate.ts'
+import type { Weakness } from './twin.ts'
 import { Violation } from './world.ts'
 
 /** SIMULATION_SEEDS for more of them, SIMULATION_SEED for one alone, with its whole trace. */
@@ -28,14 +29,18 @@ test('through crashes, partitions, lost answers and a falling server, every job 
   const seeds = ONE ? [Number(ONE)] : Array.from({ length: SEEDS }, (_, index) => index + 1)
   const started = performance.now()
   let events = 0
+  const fates = { whole: 0, part: 0, undone: 0, left: 0, stale: 0 }
   for (const seed of seeds) {
     try {
-      events += simulate(seed).events
+      const simulated = simulate(seed)
+      events += simulated.events
+      for (const fate of Object.keys(fates) as (keyof typeof fates)[]) fates[fate] += simulated.fates[fate]
     } catch (error) {
       assert.fail(explain(seed, error))
     }
   }
-  t.diagnostic(`${seeds.length} seeds, ${events} transitions, ${Math.round(performance.now() - started)} ms`)
+  t.diagnostic(`${seeds.length} seeds, ${events} transitions, ${Math.round(performance.now() - started)} ms; bundles ${JSON.stringify(fates)}`)
+  if (!ONE) assert.ok(Math.min(...Object.values(fates)) > 0, 'bundles are taken in whole and in part, undone, left, and have members that moved on')
 })
 
 test('a seed repeats itself to the letter', () => {
@@ -44,8 +49,21 @@ test('a seed repeats itself to the letter', () => {
   assert.ok(once.trace.length > 50)
 })
 
-for (const weakness of ['fenced by version alone', 'rescue closed early', 'suspects forgotten', 'claims merged', 'asked once'] as const) {
-  test(`it finds what goes wrong in an engine with this fault: ${weakness}`, () => {
+const WEAKNESSES: readonly Weakness[] = [
+  'fenced by version alone',
+  'rescue closed early',
+  'suspects forgotten',
+  'claims merged',
+  'asked once',
+  'the rest of a bundle loses a job',
+  'a bundle is trusted whatever became of its jobs',
+  'a bundle goes when it was taken in part',
+  'bundles are counted instead of jobs',
+  'a job that is put off stays in its bundle',
+  'a hidden lease is forgotten',
+]
+for (const weakness of WEAKNESSES) {
+  test(`it finds what goes wrong in an engine with this fault: ${weakness}`, (t) => {
     const found = Array.from({ length: FINDING_SEEDS }, (_, index) => index + 1).find((seed) => {
       try {
         simulate(seed, { weakness })
@@ -56,5 +74,6 @@ for (const weakness of ['fenced by version alone', 'rescue closed early', 'suspe
       }
     })
     assert.notEqual(found, undefined)
+    t.diagnostic(`${weakness}: seed ${found}`)
   })
 }

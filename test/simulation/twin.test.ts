@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { z } from 'zod'
 import { moveOf } from '#db/job-moves.ts'
 import { claimJobs, leaseJobs, readyLanes } from '#db/job-claims.ts'
 import type { ClaimedRow } from '#db/job-claims.ts'
@@ -13,6 +14,9 @@ import type { Move } from '#db/job-records.ts'
 import * as workers from '#db/workers.ts'
 import type { JobEvent } from '#machines/job.ts'
 import { nextJob } from '#machines/job-step.ts'
+import { inTransaction } from '#db/pool.ts'
+import { rescheduleJob } from '#db/reschedule.ts'
+import { sql } from '#db/sql.ts'
 import { testDatabase } from '../support/database.ts'
 import * as twins from './twin.ts'
 import { mulberry32 } from './world.ts'
@@ -59,8 +63,11 @@ const newJob = (): NewJob => ({
   unique_key: chance() < 0.3 ? `key-${between(1, 4)}` : null,
 })
 
+/** Few jobs, or so many that they stand in bundles, of three kinds; a call names a unique key once. */
 const enqueue = (): Promise<unknown> => {
-  const wanted = Array.from({ length: between(1, 4) }, (_, at) => ({ ...newJob(), ...(at > 0 ? { unique_key: null } : {}) }))
+  const kinds = [newJob(), newJob(), newJob()]
+  const wanted = chance() < 0.75 ? Array.from({ length: between(1, 4) }, newJob) : Array.from({ length: between(19, 260) }, () => oneOf(kinds))
+  for (const [at, job] of wanted.entries()) wanted[at] = { ...job, max_attempts: between(1, 3), unique_key: at > 0 ? null : job.unique_key! }
   return both(
     'enqueue',
     () => enqueueJobs(db, wanted),
@@ -85,9 +92,9 @@ const seen = ({ id, version, attempt, max_attempts, last_error, lane, was }: Cla
 async function lookAround(): Promise<{ worker: number; planned: LaneQuota[]; mirrored: LaneQuota[] }> {
   now += 1
   const [lanes, mirrored] = [await readyLanes(db, QUEUE, 100), twins.readyLanes(twin, QUEUE, now)]
-  const names = (rows: readonly LaneRow[]) => rows.map(({ tenant, priority, due_in_ms }) => [tenant, priority, due_in_ms <= 0])
+  const names = (rows: readonly LaneRow[]) => rows.map(({ tenant, priority, bundled, due_in_ms }) => [tenant, priority, bundled, due_in_ms <= 0])
   assert.deepEqual(names(lanes), names(mirrored), `step ${now}: lanes`)
-  const limits = lanes.map(() => between(1, 4))
+  const limits = lanes.map(({ bundled }) => (bundled ? oneOf([between(1, 4), between(5, 150)]) : between(1, 4)))
   const worker = oneOf([...twin.workers.keys()])
   return { worker, planned: quotasOf(lanes, limits), mirrored: quotasOf(mirrored, limits) }
 }
@@ -177,8 +184,11 @@ const anyEvent = (): JobEvent =>
 
 /** Decides on some rows as they stand, and keeps the decisions for a while. */
 function decide(): void {
+  const jobs = [...twin.jobs.values()]
+  // Most have ended sooner or later: half of those that are chosen wait.
+  const waiting = jobs.filter(({ status }) => status === 'queued')
   for (let tries = 0; tries < 12; tries += 1) {
-    const job = oneOf([...twin.jobs.values()])
+    const job = oneOf(chance() < 0.5 && waiting.length > 0 ? waiting : jobs)
     const event = anyEvent()
     // What moveJob asks before it queues a job again.
     if (event.type === 'REQUEUE' && job.unique_key !== null) continue
@@ -196,7 +206,7 @@ function withoutRemainder(move: Move): Move {
 
 async function record(): Promise<void> {
   decide()
-  const wanted = decided.splice(0, between(1, 40))
+  const wanted = decided.splice(0, between(1, 120))
   const moves = [...new Map(wanted.map((move) => [move.id, move])).values()]
   await both(
     'record',
@@ -205,6 +215,48 @@ async function record(): Promise<void> {
   )
 }
 const byNumber = (one: number, other: number): number => one - other
+
+/** CANCEL by a process of the release before: it takes no job out of its bundle. */
+async function cancelAsBefore(): Promise<void> {
+  const waiting = [...twin.jobs.values()].filter(({ status, version }) => status === 'queued' && version === 1)
+  if (waiting.length === 0) return
+  const move = moveOf(twins.standingRowOf(oneOf(waiting), now), { type: 'CANCEL' })!
+  await both(
+    'cancel as before',
+    async () => [...(await recordAsBefore(move))],
+    () => [...twins.recordMoves(twin, [move], now, 'before')],
+  )
+  const job = twin.jobs.get(move.id)!
+  // Queued again, it has a place of its own, and is a member of its bundle still.
+  if (job.unique_key === null && chance() < 0.5) decided.unshift(moveOf(twins.standingRowOf(job, now), { type: 'REQUEUE' })!)
+}
+
+async function recordAsBefore({ id, version }: Move): Promise<readonly number[]> {
+  return db.anyFirst(sql.type(z.object({ id: z.number() }))`
+    with moved as (
+      update job_queue set status = 'cancelled', version = version + 1, finished_at = now() where id = ${id} and version = ${version} and status = 'queued' returning *
+    ), displaced as (
+      delete from job_ready using moved where job_id = moved.id
+    ), freed as (
+      delete from job_unique using moved where job_id = moved.id
+    ), logged as (
+      insert into job_events (job_id, seq, event, from_state, to_state, attempt, organization_id)
+      select id, version, 'CANCEL', 'queued', 'cancelled', attempt, organization_id from moved
+    )
+    select id from moved`)
+}
+
+/** Another time for a waiting job: long ago or far off, so that no clock matters. */
+async function putOff(): Promise<void> {
+  const waiting = [...twin.jobs.values()].filter(({ status }) => status === 'queued' || status === 'retried')
+  const { id } = oneOf(chance() < 0.8 && waiting.length > 0 ? waiting : [...twin.jobs.values()])
+  const isLater = chance() < 0.3
+  await both(
+    'put off',
+    () => inTransaction(db, (tx) => rescheduleJob(tx, id, isLater ? new Date(Date.now() + LATER_MS).toISOString() : '2000-01-01T00:00:00Z')),
+    () => twins.rescheduleJob(twin, id, isLater ? now + LATER_MS : 0, now),
+  )
+}
 
 /** Live workers beat in the far future and those without a heart in the far past, so that no clock matters. */
 async function setHeartbeat(id: number, lives: boolean): Promise<void> {
@@ -322,6 +374,15 @@ async function compareTables(): Promise<void> {
     places,
     [...twin.places].toSorted(([one], [other]) => one - other).map(([job_id, { state, run_after }]) => ({ job_id, state, due: run_after <= now })),
   )
+  const bundles = await database.owner(
+    `select tenant::text, priority, job_ids::int[] as job_ids, last_id::int, run_after <= now() as due from job_bundles order by job_bundles.last_id`,
+  )
+  assert.deepEqual(
+    bundles,
+    [...twin.bundles.values()]
+      .toSorted((one, other) => one.last_id - other.last_id)
+      .map(({ tenant, priority, job_ids, last_id, run_after }) => ({ tenant, priority, job_ids, last_id, due: run_after <= now })),
+  )
   const held = await database.owner(`
     select worker, serial, array_agg(id::int order by id) as ids, array_agg(version order by id) as versions
       from job_leases cross join unnest(job_ids, versions) as leased (id, version) group by worker, serial order by worker, serial`)
@@ -350,12 +411,14 @@ test('the twin does what PostgreSQL does, statement by statement, stale moves an
   await register()
   await enqueue()
   for (let step = 0; step < STEPS; step += 1) {
-    await oneOf([enqueue, claim, claim, lease, lease, recordUnknown, record, record, record, tendWorkers, rescue, census])()
+    await oneOf([enqueue, claim, claim, lease, lease, recordUnknown, record, record, record, cancelAsBefore, putOff, tendWorkers, rescue, census])()
     if (twin.workers.values().every(({ status }) => status !== 'active')) await register()
     if (step % 50 === 0) await compareTables()
   }
   await compareTables()
   const events = [...twin.events.values()].flat()
-  t.diagnostic(`${STEPS} steps, ${twin.jobs.size} jobs, ${events.length} events`)
+  const { undone: _, ...fates } = twin.fates
+  t.diagnostic(`${STEPS} steps, ${twin.jobs.size} jobs, ${events.length} events, bundles ${JSON.stringify(fates)}`)
+  assert.ok(Math.min(...Object.values(fates)) > 0, 'bundles are taken in whole and in part, left, and have members that moved on')
   assert.equal(new Set(events.map(({ event }) => event)).size, 11, 'every event occurs')
 })

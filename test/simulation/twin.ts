@@ -1,4 +1,4 @@
-import type { Claim, ClaimedRow, LaneRow } from '#db/job-claims.ts'
+import type { Claim, ClaimedRow, LaneQuota, LaneRow } from '#db/job-claims.ts'
 import type { NewJob } from '#db/job-enqueue.ts'
 import type { LeaseHolder } from '#db/job-leases.ts'
 import type { Move } from '#db/job-records.ts'
@@ -44,6 +44,31 @@ export interface TwinPlace {
   readonly state: 'queued' | 'retried'
 }
 
+/** A row of job_bundles. */
+export interface TwinBundle {
+  readonly queue: string
+  readonly tenant: string
+  readonly priority: number
+  readonly run_after: number
+  readonly last_id: number
+  readonly job_ids: readonly number[]
+}
+
+/** From how many jobs of one call on they stand in bundles, and how many a bundle holds: BUNDLED_MIN and BUNDLE_MAX of src/db/job-enqueue.ts. */
+export interface Bundling {
+  min: number
+  max: number
+}
+
+/** What became of bundles: taken whole or in part, by a claim that a fall undid, left by a job that went elsewhere; and members that had moved on. */
+export interface BundleFates {
+  whole: number
+  part: number
+  undone: number
+  left: number
+  stale: number
+}
+
 /** A row of job_leases. */
 export interface TwinLease {
   readonly worker: number
@@ -59,6 +84,10 @@ export interface TwinLease {
 export interface Twin {
   jobs: Map<number, TwinJob>
   places: Map<number, TwinPlace>
+  /** By last_id. */
+  bundles: Map<number, TwinBundle>
+  bundling: Bundling
+  fates: BundleFates
   events: Map<number, readonly LoggedEvent[]>
   unique: Map<string, number>
   workers: Map<number, TwinWorker>
@@ -66,6 +95,8 @@ export interface Twin {
   leases: Map<string, TwinLease>
   /** Jobs whose row a transaction holds that hangs, and until when. */
   locks: Map<number, number>
+  /** The same of bundles, by last_id. */
+  bundleLocks: Map<number, number>
   nextJob: number
   nextWorker: number
   startedAt: number
@@ -75,17 +106,32 @@ export interface Twin {
 }
 
 /** Faults that the engine had, kept to prove that the simulation finds them. */
-export type Weakness = 'fenced by version alone' | 'rescue closed early' | 'suspects forgotten' | 'claims merged' | 'asked once'
+export type Weakness =
+  | 'fenced by version alone'
+  | 'rescue closed early'
+  | 'suspects forgotten'
+  | 'claims merged'
+  | 'asked once'
+  | 'the rest of a bundle loses a job'
+  | 'a bundle is trusted whatever became of its jobs'
+  | 'a bundle goes when it was taken in part'
+  | 'bundles are counted instead of jobs'
+  | 'a job that is put off stays in its bundle'
+  | 'a hidden lease is forgotten'
 
-export function emptyTwin(): Twin {
+export function emptyTwin(bundling: Bundling = { min: 20, max: 100 }): Twin {
   return {
     jobs: new Map(),
     places: new Map(),
+    bundles: new Map(),
+    bundling,
+    fates: { whole: 0, part: 0, undone: 0, left: 0, stale: 0 },
     events: new Map(),
     unique: new Map(),
     workers: new Map(),
     leases: new Map(),
     locks: new Map(),
+    bundleLocks: new Map(),
     nextJob: 1,
     nextWorker: 1,
     startedAt: 0,
@@ -108,13 +154,16 @@ export function restart(twin: Twin, now: number): void {
   for (const undo of twin.unflushed.toReversed()) undo()
   flush(twin)
   twin.locks.clear()
+  twin.bundleLocks.clear()
   twin.startedAt = now
 }
 
 /** enqueueJobs. */
 export function enqueueJobs(twin: Twin, jobs: readonly NewJob[], now: number): (number | null)[] {
   flush(twin)
-  return jobs.map((wanted) => {
+  const groups = new Map<string, TwinJob[]>()
+  const isBundled = jobs.length >= twin.bundling.min
+  const ids = jobs.map((wanted, index) => {
     const job: TwinJob = {
       id: twin.nextJob++,
       organization_id: wanted.organization_id,
@@ -135,32 +184,40 @@ export function enqueueJobs(twin: Twin, jobs: readonly NewJob[], now: number): (
     if (job.unique_key !== null && twin.unique.has(keyOf(job))) return null
     if (job.unique_key !== null) twin.unique.set(keyOf(job), job.id)
     twin.jobs.set(job.id, job)
-    twin.places.set(job.id, { run_after: job.run_after, state: 'queued' })
+    const group = `${tenantOf(job)} ${job.queue} ${job.priority} ${job.run_after} ${Math.floor(index / twin.bundling.max)}`
+    if (isBundled) groups.set(group, [...(groups.get(group) ?? []), job])
+    else twin.places.set(job.id, { run_after: job.run_after, state: 'queued' })
     twin.events.set(job.id, [{ seq: 1, event: 'ENQUEUE', from_state: null, to_state: 'queued', attempt: 0, worker: null, details: null }])
     return job.id
   })
+  for (const group of groups.values()) {
+    const [{ queue, priority, run_after }, last_id] = [group[0]!, group.at(-1)!.id]
+    twin.bundles.set(last_id, { queue, tenant: tenantOf(group[0]!), priority, run_after, last_id, job_ids: group.map(({ id }) => id) })
+  }
+  return ids
 }
 
 /** readyLanes. */
 export function readyLanes(twin: Twin, queue: string, now: number): LaneRow[] {
-  const waiting = [...twin.places.keys()].map((id) => twin.jobs.get(id)!).filter((job) => job.queue === queue)
-  const lanes = Map.groupBy(waiting, (job) => `${tenantOf(job)} ${job.priority}`)
+  const alone = [...twin.places.keys()].map((id) => twin.jobs.get(id)!).map((job) => ({ ...job, tenant: tenantOf(job), bundled: false }))
+  const bundles = [...twin.bundles.values()].map((bundle) => ({ ...bundle, bundled: true }))
+  const waiting = [...alone, ...bundles].filter((place) => place.queue === queue)
+  const lanes = Map.groupBy(waiting, ({ bundled, tenant, priority }) => `${bundled} ${tenant} ${priority}`)
   return [...lanes.values()]
-    .toSorted(([one], [other]) => (tenantOf(one!) === tenantOf(other!) ? one!.priority - other!.priority : tenantOf(one!) < tenantOf(other!) ? -1 : 1))
-    .map((jobs) => {
-      const head = Math.min(...jobs.map((job) => job.run_after))
-      return {
-        tenant: tenantOf(jobs[0]!),
-        priority: jobs[0]!.priority,
-        limit_key: '',
-        bundled: false,
-        limit_max: null,
-        held: 0,
-        head_us: head * 1_000,
-        due_in_ms: head - now,
-      }
-    })
+    .map((places) => ({ ...places[0]!, head: Math.min(...places.map(({ run_after }) => run_after)) }))
+    .toSorted((one, other) => Number(one.bundled) - Number(other.bundled) || compareText(one.tenant, other.tenant) || one.priority - other.priority)
+    .map(({ tenant, priority, bundled, head }) => ({
+      tenant,
+      priority,
+      limit_key: '',
+      bundled,
+      limit_max: null,
+      held: 0,
+      head_us: head * 1_000,
+      due_in_ms: head - now,
+    }))
 }
+const compareText = (one: string, other: string): number => (one === other ? 0 : one < other ? -1 : 1)
 
 interface Due {
   job: TwinJob
@@ -171,27 +228,112 @@ interface Due {
 /** takenPlaces: due jobs of the lanes, their places taken; not waited for, so a fall of the server may undo it. */
 function takePlaces(twin: Twin, { queue, worker, lanes }: Claim, now: number): Due[] {
   if (twin.workers.get(worker)?.status !== 'active') return []
-  const due = lanes.flatMap((lane, index) =>
-    [...twin.places]
-      .map(([id, place]) => ({ job: twin.jobs.get(id)!, place }))
-      .filter(
-        ({ job, place }) =>
-          job.queue === queue &&
-          tenantOf(job) === lane.tenant &&
-          job.priority === lane.priority &&
-          place.run_after * 1_000 >= lane.after_us &&
-          place.run_after <= now &&
-          !isLocked(twin, job.id, now),
-      )
-      .toSorted((one, other) => one.place.run_after - other.place.run_after || one.job.id - other.job.id)
-      .slice(0, lane.limit)
-      .map((one) => ({ ...one, lane: index + 1 })),
-  )
-  for (const { job, place } of due) {
+  const due = lanes.flatMap((lane, index) => {
+    const taken = lane.bundled ? takeFromBundles(twin, queue, lane, now) : duePlaces(twin, queue, lane, now)
+    return taken.map((one) => ({ ...one, lane: index + 1 }))
+  })
+  for (const [index, { job, place }] of due.entries()) {
+    if (lanes[due[index]!.lane - 1]!.bundled) continue
     twin.unflushed.push(() => twin.places.set(job.id, place))
     twin.places.delete(job.id)
   }
   return due.toSorted((one, other) => one.lane - other.lane || one.place.run_after - other.place.run_after || one.job.id - other.job.id)
+}
+
+type Waiting = Omit<Due, 'lane'>
+
+function duePlaces(twin: Twin, queue: string, lane: LaneQuota, now: number): Waiting[] {
+  return [...twin.places]
+    .map(([id, place]) => ({ job: twin.jobs.get(id)!, place }))
+    .filter(
+      ({ job, place }) =>
+        job.queue === queue &&
+        tenantOf(job) === lane.tenant &&
+        job.priority === lane.priority &&
+        place.run_after * 1_000 >= lane.after_us &&
+        place.run_after <= now &&
+        !isLocked(twin, job.id, now),
+    )
+    .toSorted((one, other) => one.place.run_after - other.place.run_after || one.job.id - other.job.id)
+    .slice(0, lane.limit)
+}
+
+/** takenBundles: members of bundles that nobody holds, in whole and in part; one that has moved on counts, and is passed over. */
+function takeFromBundles(twin: Twin, queue: string, lane: LaneQuota, now: number): Waiting[] {
+  const free = [...twin.bundles.values()]
+    .filter(
+      (bundle) =>
+        bundle.queue === queue &&
+        bundle.tenant === lane.tenant &&
+        bundle.priority === lane.priority &&
+        bundle.run_after * 1_000 >= lane.after_us &&
+        bundle.run_after <= now &&
+        (twin.bundleLocks.get(bundle.last_id) ?? 0) <= now,
+    )
+    .toSorted((one, other) => one.run_after - other.run_after || one.last_id - other.last_id)
+  const taken: Waiting[] = []
+  for (let left = lane.limit; left > 0 && free.length > 0;) {
+    const bundle = free.shift()!
+    const size = twin.weakness === 'bundles are counted instead of jobs' ? bundle.job_ids.length : left
+    taken.push(...openBundle(twin, bundle, size))
+    left -= twin.weakness === 'bundles are counted instead of jobs' ? 1 : bundle.job_ids.length
+  }
+  return taken
+}
+
+function openBundle(twin: Twin, bundle: TwinBundle, most: number): Waiting[] {
+  const { last_id, job_ids, run_after } = bundle
+  twin.unflushed.push(() => {
+    twin.fates.undone += 1
+    twin.bundles.set(last_id, bundle)
+  })
+  const kept = job_ids.slice(most + (twin.weakness === 'the rest of a bundle loses a job' ? 1 : 0))
+  twin.fates[kept.length > 0 ? 'part' : 'whole'] += 1
+  if (kept.length > 0 && twin.weakness !== 'a bundle goes when it was taken in part') twin.bundles.set(last_id, { ...bundle, job_ids: kept })
+  else twin.bundles.delete(last_id)
+  const members = job_ids.slice(0, most).flatMap((id) => twin.jobs.get(id) ?? [])
+  const meant = members.filter((job) => job.status === 'queued' && (job.version === 1 || twin.weakness === 'a bundle is trusted whatever became of its jobs'))
+  twin.fates.stale += members.length - meant.length
+  return meant.map((job) => ({ job, place: { run_after, state: 'queued' } }))
+}
+
+/** The bundle in which a job waits. */
+export function bundleOf(twin: Twin, job: TwinJob): TwinBundle | undefined {
+  if (job.version !== 1 || job.status !== 'queued') return undefined
+  return twin.bundles
+    .values()
+    .find(
+      (bundle) =>
+        bundle.queue === job.queue &&
+        bundle.tenant === tenantOf(job) &&
+        bundle.priority === job.priority &&
+        bundle.run_after === job.run_after &&
+        bundle.job_ids.includes(job.id),
+    )
+}
+
+/** A job that waited in a bundle goes elsewhere; a bundle of which nothing is left goes. */
+function leaveBundle(twin: Twin, job: TwinJob): void {
+  const bundle = bundleOf(twin, job)
+  if (!bundle) return
+  twin.fates.left += 1
+  const job_ids = bundle.job_ids.filter((id) => id !== job.id)
+  if (job_ids.length > 0) twin.bundles.set(bundle.last_id, { ...bundle, job_ids })
+  else twin.bundles.delete(bundle.last_id)
+}
+
+/** rescheduleJob, with the trigger that moves its place. @returns false where it waits no more, or somebody has its place */
+export function rescheduleJob(twin: Twin, id: number, run_after: number, now: number): boolean {
+  flush(twin)
+  const job = twin.jobs.get(id)!
+  const bundle = bundleOf(twin, job)
+  const isFree = twin.places.has(id) ? !isLocked(twin, id, now) : bundle !== undefined && (twin.bundleLocks.get(bundle.last_id) ?? 0) <= now
+  if (!isFree || (job.status !== 'queued' && job.status !== 'retried')) return false
+  if (run_after === job.run_after) return true
+  if (twin.weakness !== 'a job that is put off stays in its bundle') leaveBundle(twin, job)
+  twin.jobs.set(id, { ...job, run_after })
+  twin.places.set(id, { run_after, state: job.status })
+  return true
 }
 
 function writeClaim(twin: Twin, job: TwinJob, worker: number): TwinJob {
@@ -230,9 +372,9 @@ export function leaseJobs(twin: Twin, claim: Claim & { serial: number; ended: re
   return due.map(({ job, place, lane }) => claimedRowOf(job, place, lane, now))
 }
 
-/** Whether a worker has the job under a lease, as it stands. */
-export function isLeased(twin: Twin, { id, version }: TwinJob): boolean {
-  return twin.leases.values().some((lease) => lease.jobs.some((job) => job.id === id && job.version === version))
+/** How many leases there are on the job as it stands. */
+export function leasesOf(twin: Twin, { id, version }: TwinJob): number {
+  return [...twin.leases.values()].filter((lease) => lease.jobs.some((job) => job.id === id && job.version === version)).length
 }
 
 /** endLeases. */
@@ -246,8 +388,10 @@ export function removeLeases(twin: Twin, worker: number, serials: readonly numbe
   }
 }
 
+const LEASES_MAX = 20
+
 /** recordLeases. */
-export function recordLeases(twin: Twin, holder: LeaseHolder, now: number): number {
+export function recordLeases(twin: Twin, holder: LeaseHolder, now: number): { looked: number; left: boolean } {
   flush(twin)
   const meant = [...twin.leases.values()]
     .filter((lease) =>
@@ -256,7 +400,8 @@ export function recordLeases(twin: Twin, holder: LeaseHolder, now: number): numb
         : lease.worker === holder.worker && lease.serial <= holder.up_to && !holder.except.includes(lease.serial),
     )
     .toSorted((one, other) => one.worker - other.worker || one.serial - other.serial)
-    .slice(0, 20)
+    .slice(0, LEASES_MAX)
+  let kept = 0
   for (const { worker, serial, jobs } of meant) {
     let hidden = false
     for (const { id, version } of jobs) {
@@ -265,9 +410,10 @@ export function recordLeases(twin: Twin, holder: LeaseHolder, now: number): numb
       if (isLocked(twin, id, now)) hidden = true
       else writeClaim(twin, job, worker)
     }
-    if (!hidden) twin.leases.delete(leaseKey(worker, serial))
+    if (hidden) kept += 1
+    else twin.leases.delete(leaseKey(worker, serial))
   }
-  return meant.length
+  return { looked: meant.length, left: (kept > 0 || meant.length === LEASES_MAX) && twin.weakness !== 'a hidden lease is forgotten' }
 }
 
 function claimedRowOf(job: TwinJob, place: TwinPlace, lane: number, now: number): ClaimedRow {
@@ -288,14 +434,20 @@ function claimedRowOf(job: TwinJob, place: TwinPlace, lane: number, now: number)
   }
 }
 
-/** recordMoves: each fenced by the version, the state and the holder on which was decided. @returns the ids that were recorded */
-export function recordMoves(twin: Twin, moves: readonly Move[], now: number): Set<number> {
+/**
+ * recordMoves: each fenced by the version, the state and the holder on which was decided.
+ *
+ * @param hand 'before' for a process that knows no bundles: a job that it moves stays a member of its own
+ * @returns the ids that were recorded
+ */
+export function recordMoves(twin: Twin, moves: readonly Move[], now: number, hand: 'present' | 'before' = 'present'): Set<number> {
   flush(twin)
   const recorded = new Set<number>()
   for (const move of moves.toSorted((one, other) => one.id - other.id)) {
     const job = twin.jobs.get(move.id)
     if (!job || job.version !== move.version || !isFenced(twin, job, move)) continue
     recorded.add(job.id)
+    if (hand === 'present' && move.lease == null) leaveBundle(twin, job)
     write(twin, job, move, now)
   }
   return recorded

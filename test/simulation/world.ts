@@ -30,6 +30,9 @@ const LATE_MS = 8_000
 const CONNECT_TIMEOUT_MS = 5_000
 const DOWN_MS = { from: 100, to: 4_000 }
 
+/** Smaller than the engine's, so that a seed stays short; the rules are the same. */
+const BUNDLING = { min: 3, max: 4 }
+
 interface Timer {
   at: number
   order: number
@@ -43,7 +46,7 @@ export class Violation extends Error {
 
 /** One simulated clock, one database, everything by chance of one seed. */
 export class World {
-  readonly twin: Twin = db.emptyTwin()
+  readonly twin: Twin = db.emptyTwin(BUNDLING)
   readonly chance: () => number
   readonly trace: string[] | null
   now = 0
@@ -181,13 +184,16 @@ export class World {
     const differences = differencesOf(job, replay(log, job))
     const held = job.status === 'claimed' || job.status === 'running'
     const waits = job.status === 'queued' || job.status === 'retried'
+    const [isAlone, isBundled, leases] = [this.twin.places.has(id), db.bundleOf(this.twin, job) !== undefined, waits ? db.leasesOf(this.twin, job) : 0]
     const successes = log.filter((event) => event.event === 'SUCCEED').length
     const broken = [
       differences.length > 0 && `row and log differ: ${JSON.stringify(differences)}`,
       (job.attempt < 0 || job.attempt > job.max_attempts) && `attempt ${job.attempt} of ${job.max_attempts}`,
       held !== (job.locked_by !== null) && `${job.status}, held by ${job.locked_by}`,
-      waits && !this.twin.places.has(id) && !db.isLeased(this.twin, job) && `${job.status}, in no lane and under no lease`,
-      !waits && this.twin.places.has(id) && `${job.status}, and in a lane`,
+      waits && !isAlone && !isBundled && leases === 0 && `${job.status}, in no lane and under no lease`,
+      (leases > 1 || (leases === 1 && (isAlone || isBundled))) && 'given to two, or in a lane and given to one',
+      !waits && isAlone && `${job.status}, and in a lane`,
+      isAlone && isBundled && 'in a bundle and alone',
       (this.effects.get(id) ?? 0) > successes && `${this.effects.get(id)} effects of ${successes} successes`,
     ].filter(Boolean)
     if (broken.length > 0) throw new Violation(`job ${id}: ${broken.join('; ')}`)
