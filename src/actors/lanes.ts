@@ -10,6 +10,8 @@ const STALE_MS = 1_000
  * that it gives none, up to a bound.
  */
 const SHORT_MS = { first: 10, max: 160 }
+/** After a claim that took all there was of a lane it is looked soon for when its next job is due: one that is tried again in a moment, or was put off. */
+const NEXT_DUE_MS = 50
 /** Lanes that an idle supervisor tries without looking. */
 const RECENT_MAX = 4
 
@@ -40,6 +42,8 @@ export class Lanes {
   /** A lane of bundles gave too little since the last look, and how often in a row a look had found it and a claim nothing. */
   #isShort = false
   #vain = 0
+  /** A lane gave its last due jobs since the last look: what becomes due next in it is not known. */
+  #isDrained = false
   /** The lanes that gave jobs last, the newest at the end. */
   #recent = new Map<string, LaneQuota>()
 
@@ -48,6 +52,7 @@ export class Lanes {
     this.#lanes = new Map(rows.map((row) => [keyOf(row), laneOf(row, now)]))
     this.#vain = this.#isShort && rows.some((row) => row.bundled) ? this.#vain + 1 : 0
     this.#isShort = false
+    this.#isDrained = false
   }
 
   /** Of what is known to wait nothing can be had now. */
@@ -74,9 +79,10 @@ export class Lanes {
     return this.#lanes.values().some((lane) => lane.free === 0)
   }
 
-  /** Milliseconds until the next known job may be claimed, or bundles that gave too little are to be looked at again; null where nothing is known. */
+  /** Milliseconds until the next known job may be claimed, or a lane that gave too little is to be looked at again; null where nothing is known. */
   nextDueMs(now: number): number | null {
     const times = [...this.#lanes.values()].filter((lane) => lane.free > 0).map((lane) => lane.dueAt - now)
+    if (this.#isDrained) times.push(NEXT_DUE_MS)
     if (this.#isShort) times.push(Math.min(SHORT_MS.max, SHORT_MS.first * 2 ** this.#vain))
     return times.length === 0 ? null : Math.max(0, Math.min(...times), this.#closedUntil - now)
   }
@@ -126,6 +132,7 @@ export class Lanes {
       if (count < quota.limit) {
         this.#lanes.delete(keyOf(quota))
         this.#isShort ||= quota.bundled
+        this.#isDrained ||= count > 0
       } else if (lane) {
         lane.headUs = lastUs
         lane.free -= count

@@ -70,6 +70,17 @@ test('a lane of bundles that gave less than asked is looked at again soon, ever 
   assert.equal(lanes.nextDueMs(0), 700)
 })
 
+test('a lane that gave its last due job is looked at again soon, for when the next of it is due', () => {
+  const lanes = lanesOf(lane('a'))
+  lanes.learn(lanes.plan(10, 0), jobsOf([1]))
+  assert.equal(lanes.nextDueMs(0), 50)
+  lanes.renew([lane('a', 0, 1_000, 300)], 0)
+  assert.equal(lanes.nextDueMs(0), 300)
+  lanes.learn(lanes.plan(10, 300), [])
+  lanes.renew([], 300)
+  assert.equal(lanes.nextDueMs(300), null, "a lane that gave nothing is another worker's, and one that is gone waits for nobody")
+})
+
 test('a lane whose first job is not due yet is waited for', () => {
   const lanes = lanesOf(lane('a', 0, 1_000, 400), lane('b', 0, 1_000, 900))
   assert.deepEqual(lanes.plan(10, 0), [])
