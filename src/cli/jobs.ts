@@ -243,6 +243,8 @@ async function move(id: number, event: 'REQUEUE' | 'CANCEL', { json }: { json?: 
   if (answer.kind === 'unknown') throw new Refusal(`There is no job ${id}.`)
   if (answer.kind === 'refused')
     throw new Refusal(`Job ${id} is ${answer.state}, where ${event} is not possible. Possible: ${answer.allowed_events.join(', ')}.`)
+  if (answer.kind === 'key_taken')
+    throw new Refusal(`Job ${answer.holder} lives and has the unique key of job ${id}, which can be queued again when that one has ended.`)
   const status = answer.kind === 'moved' ? answer.standing.state : null
   print(json, { id, outcome: answer.kind, status }, () => (status ? `Job ${id} is ${status}.` : `Job ${id} is held by a worker, which was asked to abort it.`))
 }

@@ -43,7 +43,11 @@ export function queuesCommand(): Command {
     .description('limit how many jobs of a queue are held at a time, and how many are claimed in a time; "none" takes a limit away')
     .argument('<name>', "the queue's name")
     .option('--concurrency <n>', 'at most this many of its jobs are held, by all workers together', orNone(whole(1, LIMITS.QUEUE_CONCURRENCY_MAX)))
-    .option('--rate <n>', 'at most this many are claimed in the time that --per says', orNone(whole(1, LIMITS.QUEUE_RATE_MAX)))
+    .option(
+      '--rate <n>',
+      'this many are claimed in the time that --per says, in the long run: at once so many, then evenly',
+      orNone(whole(1, LIMITS.QUEUE_RATE_MAX)),
+    )
     .option('--per <seconds>', 'the time of the rate', whole(1, LIMITS.QUEUE_RATE_PERIOD_MAX_SECONDS), 1)
     .option('--max-depth <n>', 'while more jobs than this wait, the API takes no more', whole(1, LIMITS.QUEUE_DEPTH_MAX))
     .option('--json', 'print the limits as JSON')

@@ -110,11 +110,14 @@ export async function unresolvedEnds(db: CommonQueryMethods, limit: number): Pro
      where job.status in ('done', 'failed', 'cancelled') order by job.id limit ${limit}`)
 }
 
-/** The live jobs that are to be cancelled because one that they wait for has failed, was cancelled, or is gone. */
-export async function doomedDependents(db: CommonQueryMethods, limit: number): Promise<readonly number[]> {
-  return db.anyFirst(sql.type(z.object({ job_id: z.number() }))`
-    select distinct dependency.job_id from job_dependencies dependency left join job_queue job on job.id = dependency.depends_on
-     where dependency.on_failure = 'cancel' and (job.id is null or job.status in ('failed', 'cancelled')) order by 1 limit ${limit}`)
+const doomedRow = z.object({ id: z.number(), failed: z.array(z.number()) })
+
+/** The live jobs that are to be cancelled because some that they wait for have failed, were cancelled, or are gone, and which those are. */
+export async function doomedDependents(db: CommonQueryMethods, limit: number): Promise<readonly z.infer<typeof doomedRow>[]> {
+  return db.any(sql.type(doomedRow)`
+    select dependency.job_id as id, array_agg(dependency.depends_on order by dependency.depends_on) as failed
+      from job_dependencies dependency left join job_queue job on job.id = dependency.depends_on
+     where dependency.on_failure = 'cancel' and (job.id is null or job.status in ('failed', 'cancelled')) group by 1 order by 1 limit ${limit}`)
 }
 
 /** Lets a job wait for nothing more. */

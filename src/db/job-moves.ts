@@ -3,7 +3,7 @@ import { eventsIn, nextJob } from '#machines/job-step.ts'
 import type { JobStanding } from '#machines/job-step.ts'
 import { recordMoves } from './job-records.ts'
 import { countWhenCommitted } from './transition-counts.ts'
-import { lockJob, requestCancel, standingOf, uniqueKeyIsTaken } from './jobs.ts'
+import { holderOfKey, lockJob, requestCancel, standingOf } from './jobs.ts'
 import type { Move } from './job-records.ts'
 import type { StandingRow } from './jobs.ts'
 import type { DatabaseTransactionConnection } from './pool.ts'
@@ -14,6 +14,8 @@ export type MoveAnswer =
   /** A worker holds the job: it was asked to abort the handler, and will record CANCEL itself. */
   | { kind: 'requested' }
   | { kind: 'refused'; state: string; allowed_events: string[] }
+  /** A live job has the unique key of the one that is to be queued again. */
+  | { kind: 'key_taken'; state: string; holder: number }
   | { kind: 'unknown' }
 
 /** The move that `event` makes of a locked row, or null where the machine refuses it. Pure. */
@@ -53,7 +55,8 @@ export async function moveJob(tx: DatabaseTransactionConnection, id: number, eve
     await requestCancel(tx, id)
     return { kind: 'requested' }
   }
-  if (event.type === 'REQUEUE' && (await uniqueKeyIsTaken(tx, id))) return { kind: 'refused', state: row.status, allowed_events: [] }
+  const holder = event.type === 'REQUEUE' ? await holderOfKey(tx, id) : null
+  if (holder !== null) return { kind: 'key_taken', state: row.status, holder }
   await recordMoves(tx, [move])
   countWhenCommitted(
     tx,

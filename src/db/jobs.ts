@@ -85,9 +85,9 @@ export async function lockJob(db: CommonQueryMethods, id: number): Promise<Stand
   return db.maybeOne(sql.type(standingRow)`select ${standingColumns} from job_queue where id = ${id} and ${ofBound} for update`)
 }
 
-/** Whether a live job has the unique key of this one, which has ended. */
-export async function uniqueKeyIsTaken(db: CommonQueryMethods, id: number): Promise<boolean> {
-  return db.exists(sql.type(z.object({ job_id: z.number() }))`
+/** The live job that has the unique key of this one, which has ended; null where none has. */
+export async function holderOfKey(db: CommonQueryMethods, id: number): Promise<number | null> {
+  return db.maybeOneFirst(sql.type(z.object({ job_id: z.number() }))`
     select job_unique.job_id from job_queue job
       join job_unique on job_unique.tenant = coalesce(job.organization_id, ${NO_TENANT})
         and job_unique.job_type = job.job_type and job_unique.unique_key = job.unique_key

@@ -6,6 +6,7 @@ import { enqueueJobs } from '#db/job-enqueue.ts'
 import { newJob } from '#jobs/job-type.ts'
 import type { JobType } from '#jobs/job-type.ts'
 import { probe } from '#jobs/probe.ts'
+import { metrics } from '#metrics.ts'
 import { testDatabase, until } from '../support/database.ts'
 import { enqueueProbes, jobOf, jobType, testWorker, timeline, typesOf } from '../support/engine.ts'
 
@@ -132,6 +133,8 @@ test('where a dependency fails, the waiting job and those behind it are cancelle
       (await enqueueDependent(tx, newJob(probe, null, {}), [failing], 'run'))!,
     ]
   })
+  const cancels = async () => (await metrics.transitions.get()).values.find(({ labels }) => labels.event === 'CANCEL' && labels.from === 'queued')?.value ?? 0
+  const before = await cancels()
   const worker = await testWorker(database)
   await until(statusIs(behind, 'cancelled'), 'the cancel reaches the last in the chain')
   await until(statusIs(runs, 'done'), 'the other runs all the same')
@@ -139,6 +142,13 @@ test('where a dependency fails, the waiting job and those behind it are cancelle
   assert.equal((await jobOf(database, failing))['status'], 'failed')
   assert.equal((await jobOf(database, cancelled))['status'], 'cancelled')
   assert.deepEqual(await database.owner('select * from job_dependencies'), [])
+  const said = await database.owner(`select details from job_events where event = 'CANCEL' and job_id = any($1) order by job_id`, [[cancelled, behind]])
+  assert.deepEqual(
+    said.map((row) => (row['details'] as { job_ids: number[] }).job_ids),
+    [[failing], [cancelled]],
+    'the log names what failed',
+  )
+  assert.equal(await cancels(), before + 2, 'the metric counts them')
 })
 
 test('a dependency that is unknown, or has failed already, is refused', async () => {

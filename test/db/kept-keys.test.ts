@@ -99,7 +99,7 @@ test('a failed job that is queued again refuses others, and keeps no key that an
   const first = await enqueue(job)
   await end(job, 'failed')
   const second = await enqueue(job)
-  assert.equal((await db.transaction((tx) => moveJob(tx, first!, { type: 'REQUEUE' }))).kind, 'refused')
+  assert.equal((await db.transaction((tx) => moveJob(tx, first!, { type: 'REQUEUE' }))).kind, 'key_taken')
   await db.transaction((tx) => moveJob(tx, second!, { type: 'CANCEL' }))
   assert.equal((await db.transaction((tx) => moveJob(tx, first!, { type: 'REQUEUE' }))).kind, 'moved')
   assert.equal(await enqueue(job), null)

@@ -67,6 +67,16 @@ test('a live job keeps its unique key to itself', async () => {
   const refused = await admin.post('/jobs', { ...PROBE, unique_key: key })
   assert.deepEqual([refused.status, refused.body.job_id], [409, body.id])
   assert.equal((await stranger.post('/jobs', { ...PROBE, unique_key: key })).status, 201)
+  await admin.post(`/jobs/${body.id}/cancel`)
+  const next = await admin.post('/jobs', { ...PROBE, unique_key: key })
+  const retried = await admin.post(`/jobs/${body.id}/retry`)
+  assert.deepEqual(
+    [retried.status, retried.body.type, retried.body.job_id],
+    [409, 'urn:atum-desk:problem:job-exists', next.body.id],
+    'who has the key is said, since the machine would allow it',
+  )
+  await admin.post(`/jobs/${next.body.id}/cancel`)
+  assert.equal((await admin.post(`/jobs/${body.id}/retry`)).status, 200)
 })
 
 test('the same Idempotency-Key is one job, for tenants and for operators', async () => {

@@ -30,6 +30,12 @@ export const jobMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
           members: { state: answer.state, allowed_events: answer.allowed_events },
         })
       }
+      if (answer.kind === 'key_taken') {
+        throw refusal(409, `Job ${answer.holder} lives and has the unique key of this one, which can be queued again when that one has ended.`, {
+          type: 'urn:atum-desk:problem:job-exists',
+          members: { state: answer.state, job_id: answer.holder },
+        })
+      }
       const job = await findJob(tx, id)
       if (!job) throw notFound('job')
       await insertAudit(tx, {

@@ -17,9 +17,12 @@ const queue = z
     paused: z.boolean(),
     concurrency: z.number().nullable().describe('How many of its jobs are held at a time, at most'),
     held: z.number().nullable().describe('How many take up that limit; null without one'),
-    rate_limit: z.number().nullable().describe('How many are claimed in rate_period_seconds, at most'),
-    rate_period_seconds: z.number().nullable(),
-    rate_tokens: z.number().nullable().describe('How many of them may be claimed now'),
+    rate_limit: z.number().nullable().describe('How many tokens its bucket holds; a claimed job takes one'),
+    rate_period_seconds: z
+      .number()
+      .nullable()
+      .describe('In what time an empty bucket fills, evenly: so many are claimed in that time in the long run, and up to twice as many after a pause'),
+    rate_tokens: z.number().nullable().describe('How many may be claimed now'),
     max_depth: z.number().describe('While more jobs than this wait, POST /jobs is refused with 503'),
     depth: z.number().describe('Jobs that wait: queued and retried'),
     counts: z.record(z.string(), z.number()),
