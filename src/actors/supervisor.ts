@@ -202,13 +202,15 @@ class SupervisorHost implements QueueSupervisor {
    * job that has just come starts a round trip earlier, and what else may have come is looked for at once after it.
    */
   async #lookAround(wanted: number): Promise<Claimed> {
-    const isKnown = this.#limits !== null && !isLimited(this.#limits) && !this.#lanes.hasDue(performance.now())
+    const isKnown = this.#limits !== null && !this.#limits.paused && !isLimited(this.#limits) && !this.#lanes.hasDue(performance.now())
     const guess = isKnown && !this.#owesLook ? this.#lanes.recall(wanted) : []
     const guessed = guess.length > 0 ? await this.#leaseLanes(guess) : NONE
     this.#owesLook = guessed.jobs.length > 0
     if (this.#owesLook) return guessed
     const { system } = this.#engine.database
     const [limits, lanes] = await Promise.all([readQueueLimits(system, this.queue), readyLanes(system, this.queue, LANES_MAX)])
+    if (limits?.paused) this.#lanes.close(performance.now() + this.#engine.config.POLL_MS)
+    else if (this.#limits?.paused) this.#lanes.close(0)
     this.#limits = limits
     this.#lanes.renew(lanes, performance.now())
     return NONE

@@ -17,8 +17,8 @@ afterEach(async () => {
   assert.deepEqual(await database.owner('select * from job_log_violations'), [])
 })
 
-const begin = async (settings: Record<string, string> = {}): Promise<void> => {
-  worker = await testWorker(database, { queues: ['default'] }, { POLL_MS, ...settings })
+const begin = async (settings: Record<string, string> = {}, on = database): Promise<void> => {
+  worker = await testWorker(on, { queues: ['default'] }, { POLL_MS, ...settings })
 }
 const stateOf = (id: string): string | undefined =>
   (worker!.tree() as { children: { id: string; state: string }[] }).children.find((node) => node.id === id)?.state
@@ -50,4 +50,25 @@ test('jobs of a bundle whose first ones moved on by a hand that knows no bundles
   )
   await begin({ WORKER_CONCURRENCY: '4' })
   await until(async () => (await doneOf(ids)) === ids.length - gone.length, 'the others are done', PATIENCE_MS)
+})
+
+test('bundles of a paused queue are not claimed in vain, and are claimed when it is resumed', async () => {
+  let claims = 0
+  const any: typeof database.system.any = async (query) => {
+    if (query.sql.includes('insert into job_leases')) claims += 1
+    return database.system.any(query)
+  }
+  const pause = (paused: boolean) => database.owner(`update queues set paused_at = case when $1 then now() end where name = 'default'`, [paused])
+  await pause(true)
+  const ids = await enqueueProbes(database, 40)
+  await begin({}, { ...database, system: { ...database.system, any } })
+  await until(() => stateOf('queue:default') === 'waiting', 'the worker has looked', PATIENCE_MS)
+  assert.equal(claims, 0)
+  await pause(false)
+  // Told again and again: it may not listen yet.
+  const resumed = async (): Promise<boolean> => {
+    await database.owner(`select pg_notify('atum_jobs', '{"queues":["default"]}')`)
+    return (await doneOf(ids)) === ids.length
+  }
+  await until(resumed, 'all of them are done', PATIENCE_MS)
 })
