@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { inOrganization } from '#db/pool.ts'
-import { insertTicket } from '#db/tickets.ts'
+import { insertTicket } from '#db/ticket-filing.ts'
 import { takeIn } from '#http/ticket-intake.ts'
 import { openDesk } from './support/desk.ts'
 import type { Desk } from './support/desk.ts'

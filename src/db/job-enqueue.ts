@@ -3,6 +3,7 @@ import { openEnqueue } from './job-traces.ts'
 import { keepKeys, takeKeys } from './job-kept-keys.ts'
 import type { KeptJob } from './job-kept-keys.ts'
 import { NO_TENANT } from './jobs.ts'
+import { isPlain, plainJobs, told } from './plain-jobs.ts'
 import { inTransaction } from './pool.ts'
 import { prepared, sql } from './sql.ts'
 import { countWhenCommitted } from './transition-counts.ts'
@@ -41,10 +42,51 @@ export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[
   if (jobs.length === 0) return []
   const happening = openEnqueue(jobs)
   try {
-    return await insertJobs(db, jobs, { traceparent: happening?.traceparent ?? null, message: wake?.([...new Set(jobs.map((job) => job.queue))]) ?? null })
+    const insert = jobs.length < BUNDLED_MIN && jobs.every(isPlain) ? insertPlainJobs : insertJobs
+    const enqueued = await insert(db, jobs, { traceparent: happening?.traceparent ?? null, message: wakeMessage(jobs, wake) })
+    countEnqueued(
+      db,
+      jobs.filter((_, index) => enqueued[index] !== null),
+    )
+    return enqueued
   } finally {
     happening?.end()
   }
+}
+
+/** What is told of jobs as they commit, or null. */
+export function wakeMessage(jobs: readonly NewJob[], wake: WakeAtCommit | undefined): string | null {
+  return wake?.([...new Set(jobs.map((job) => job.queue))]) ?? null
+}
+
+/** Feeds the metric of transitions with jobs that `db` has just enqueued. */
+export function countEnqueued(db: CommonQueryMethods, jobs: readonly NewJob[]): void {
+  const counts = new Map<string, number>()
+  for (const { job_type } of jobs) counts.set(job_type, (counts.get(job_type) ?? 0) + 1)
+  countWhenCommitted(
+    db,
+    [...counts].map(([job_type, times]) => ({ job_type, event: 'ENQUEUE', from: '', to: 'queued', times })),
+  )
+}
+
+/** What goes with jobs: by which their traces continue this one, and what tells the workers at the commit. */
+interface Companions {
+  traceparent: string | null
+  message: string | null
+}
+
+// Made once: a schema is compiled when it first reads a row, and that takes longer than to enqueue a job.
+const plainRow = z.object({ ids: z.string() })
+const admittedRow = z.object({ ids: z.string().nullable(), ordinals: z.string().nullable() })
+
+async function insertPlainJobs(db: CommonQueryMethods, jobs: readonly NewJob[], { traceparent, message }: Companions): Promise<number[]> {
+  const { ids } = await db.one(
+    prepared(
+      'enqueue-plain-jobs',
+      sql.type(plainRow)`with ${plainJobs(jobs, traceparent)} select string_agg(id::text, ',' order by ordinal) as ids, ${told(message)} from job`,
+    ),
+  )
+  return numbersIn(ids)
 }
 
 /** What jobs of one call mostly have in common, and is told once for all that do. */
@@ -68,13 +110,7 @@ const BUNDLED_MIN = 20
 /** At most so many jobs share a place: a claim that wants fewer writes the rest anew. */
 const BUNDLE_MAX = 100
 
-const admittedRow = z.object({ ids: z.string().nullable(), ordinals: z.string().nullable() })
-
-async function insertJobs(
-  db: CommonQueryMethods,
-  jobs: readonly NewJob[],
-  { traceparent, message }: { traceparent: string | null; message: string | null },
-): Promise<(number | null)[]> {
+async function insertJobs(db: CommonQueryMethods, jobs: readonly NewJob[], { traceparent, message }: Companions): Promise<(number | null)[]> {
   const { kinds, kindOf } = sorted(jobs)
   const bundled = jobs.length >= BUNDLED_MIN
   const isSingle = bundled ? sql.fragment`blocked_by = 0 and limit_key is not null` : sql.fragment`blocked_by = 0`
@@ -118,19 +154,13 @@ async function insertJobs(
       select id, 1, 'ENQUEUE', null, 'queued', 0, organization_id from admitted
     )
     select string_agg(id::text, ',' order by ordinal) as ids, string_agg(ordinal::text, ',' order by ordinal) as ordinals,
-           (select pg_notify('atum_jobs', ${message}::text) where ${message}::text is not null) as told
+           ${told(message)}
       from admitted`,
     ),
   )
   const enqueued: (number | null)[] = jobs.map(() => null)
   const places = numbersIn(admitted?.ordinals)
   for (const [index, id] of numbersIn(admitted?.ids).entries()) enqueued[places[index]! - 1] = id
-  const counts = new Map<string, number>()
-  for (const [index, id] of enqueued.entries()) if (id !== null) counts.set(jobs[index]!.job_type, (counts.get(jobs[index]!.job_type) ?? 0) + 1)
-  countWhenCommitted(
-    db,
-    [...counts].map(([job_type, times]) => ({ job_type, event: 'ENQUEUE', from: '', to: 'queued', times })),
-  )
   return enqueued
 }
 

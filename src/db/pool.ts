@@ -4,6 +4,7 @@ import type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection, I
 import { BIND_ORGANIZATION, nameOrganization } from './bound-organization.ts'
 import { noteFullDisk } from './disk-space.ts'
 import { isPooled } from './pooler.ts'
+import { noteParts, partColumns, schemaParts } from './schema-parts.ts'
 import { prepared, sql } from './sql.ts'
 import { traceStatements } from './statement-traces.ts'
 
@@ -139,7 +140,8 @@ export function inOrganization<T>(
 
 /** Binds the organisation until the transaction ends. */
 export async function bindOrganization(tx: CommonQueryMethods, organizationId: string): Promise<void> {
-  await tx.query(prepared(BIND_ORGANIZATION, sql.unsafe`select set_config('atum.organization_id', ${organizationId}, true)`))
+  const bind = sql.type(schemaParts)`select set_config('atum.organization_id', ${organizationId}, true), ${partColumns}`
+  noteParts(tx, await tx.one(prepared(BIND_ORGANIZATION, bind)))
 }
 
 /** Less than the second after which PostgreSQL looks for a deadlock. */

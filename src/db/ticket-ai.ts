@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { SUGGESTION_STATES } from '#machines/suggestion-step.ts'
 import { PRIORITIES } from './job-inputs.ts'
-import { prepared, sql } from './sql.ts'
+import { partsOf } from './schema-parts.ts'
+import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 export const triageRow = z.object({
@@ -93,16 +94,7 @@ export async function listKbSuggestions(
      order by relevance_score desc, suggestion.id limit ${limit}`)
 }
 
-const causes = z.object({ jobs: z.boolean() })
-
 /** Whether this database has a job engine: it has none after it was taken down to an older version. */
 export async function hasJobEngine(db: CommonQueryMethods): Promise<boolean> {
-  const { jobs } = await db.one(
-    prepared(
-      'has-job-engine',
-      sql.type(causes)`
-    select to_regclass('job_queue') is not null and to_regclass('org_settings') is not null as jobs`,
-    ),
-  )
-  return jobs
+  return (await partsOf(db)).jobs
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { PRIORITIES } from './job-inputs.ts'
+import { partsOf } from './schema-parts.ts'
 import { prepared, sql } from './sql.ts'
 import { conditionSchema } from './ticket-condition.ts'
 import type { CommonQueryMethods } from './pool.ts'
@@ -103,8 +104,7 @@ export async function countRules(db: CommonQueryMethods): Promise<number> {
 
 /** The active rules that wait for one of some events, in the order in which they run; none where this database has no rules (yet, or any more). */
 export async function rulesFor(db: CommonQueryMethods, events: readonly RuleEvent[], limit: number): Promise<readonly RuleRow[]> {
-  if (!(await db.oneFirst(prepared('has-ticket-rules', sql.type(z.object({ there: z.boolean() }))`select to_regclass('ticket_rules') is not null as there`))))
-    return []
+  if (!(await partsOf(db)).rules) return []
   return db.any(
     prepared(
       'rules-for',

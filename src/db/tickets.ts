@@ -3,7 +3,7 @@ import { TICKET_STATES } from '#machines/ticket.ts'
 import type { TicketState } from '#machines/ticket.ts'
 import { PRIORITIES } from './job-inputs.ts'
 import type { Priority } from './job-inputs.ts'
-import { prepared, sql } from './sql.ts'
+import { sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
 export { TICKET_STATES } from '#machines/ticket.ts'
@@ -53,53 +53,6 @@ export const visibleTo = (viewer: TicketViewer) => sql.fragment`(
   or (${viewer.sees} = 'customers' and exists (
     select from users requester
      where requester.organization_id = ticket.organization_id and requester.id = ticket.requester_id and requester.role in ('customer_user', 'customer_admin'))))`
-
-export interface NewTicket {
-  /** What is written before the ticket may speak of it. */
-  id: string
-  subject: string
-  description: string
-  priority: Priority | null
-  service_id: string | null
-  tags: readonly string[]
-  requester_id: string
-}
-
-/**
- * Writes a ticket of the bound organisation under its next number, and its audit row. Without a priority it has its service's, or medium.
- * The number is locked until the transaction ends, and every other filing of the organisation waits for it: nothing that can come before comes after.
- */
-export async function insertTicket(
-  db: CommonQueryMethods,
-  ticket: NewTicket,
-  author: { user_id: string | null; request_id: string | null },
-): Promise<TicketRow> {
-  return db.one(
-    prepared(
-      'insert-ticket',
-      sql.type(ticketRow)`
-    with numbered as (
-      update organizations set last_ticket_number = last_ticket_number + 1
-       where id = bound_organization() and (select pg_advisory_xact_lock(hashtextextended('number:' || bound_organization(), 0))) is not null
-      returning id, last_ticket_number
-    ), inserted as (
-      insert into tickets (id, organization_id, number, subject, description, priority, service_id, tags, requester_id)
-      select ${ticket.id}::uuid, numbered.id, last_ticket_number, ${ticket.subject}, ${ticket.description},
-             coalesce(${ticket.priority}::ticket_priority, (select default_priority from services where organization_id = bound_organization() and id = ${ticket.service_id}), 'medium'),
-             ${ticket.service_id}::uuid, ${sql.array(ticket.tags, 'text')}, ${ticket.requester_id}::uuid
-        from numbered
-      returning *
-    ), audited as (
-      insert into audit_log (organization_id, actor_id, action, entity_type, entity_id, details, request_id)
-      select organization_id, ${author.user_id}::uuid, 'ticket.create', 'ticket', id::text,
-             jsonb_build_object('number', number, 'subject', subject, 'status', status, 'priority', priority, 'service_id', service_id, 'tags', tags,
-                                'requester_id', requester_id), ${author.request_id}::text
-        from inserted
-    )
-    select ${ticketColumns} from inserted ticket`,
-    ),
-  )
-}
 
 /** A ticket, or null where the viewer sees none with this id. */
 export async function findTicket(db: CommonQueryMethods, viewer: TicketViewer, id: string): Promise<TicketRow | null> {

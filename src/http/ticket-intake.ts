@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { enqueueJobs } from '#db/job-enqueue.ts'
-import type { NewJob, WakeAtCommit } from '#db/job-enqueue.ts'
+import type { WakeAtCommit } from '#db/job-enqueue.ts'
 import type { DatabaseTransactionConnection } from '#db/pool.ts'
-import { readSettings } from '#db/settings.ts'
-import type { OrganizationSettings } from '#db/settings.ts'
-import { hasJobEngine } from '#db/ticket-ai.ts'
-import { insertTicket } from '#db/tickets.ts'
-import type { NewTicket, TicketRow } from '#db/tickets.ts'
+import { partsOf } from '#db/schema-parts.ts'
+import { insertTicket, insertTicketAndJobs } from '#db/ticket-filing.ts'
+import type { NewTicket, TicketJob } from '#db/ticket-filing.ts'
+import type { TicketRow } from '#db/tickets.ts'
 import { newJob } from '#jobs/job-type.ts'
 import { jobTypes, TICKET_JOB_TYPES } from '#jobs/registry.ts'
 import type { Author } from './ticket-change.ts'
@@ -20,20 +18,21 @@ export async function takeIn(
 ): Promise<{ ticket: TicketRow; queues: string[] }> {
   const id = randomUUID()
   // Taken down to an older version, the database has no jobs; tickets are taken in all the same.
-  const jobs = (await hasJobEngine(tx)) ? jobsOf(id, author.organization_id, await readSettings(tx)) : []
-  // Before the ticket, whose number all that file in the organisation queue for.
-  await enqueueJobs(tx, jobs, wake)
-  const ticket = await insertTicket(tx, { id, ...wanted }, author)
-  return { ticket, queues: jobs.map((job) => job.queue) }
+  if (!(await partsOf(tx)).jobs) return { ticket: await insertTicket(tx, { id, ...wanted }, author), queues: [] }
+  const { ticket, enqueued } = await insertTicketAndJobs(tx, { id, ...wanted }, author, jobsOf(id, author.organization_id), wake)
+  return { ticket, queues: enqueued.map((job) => job.queue) }
 }
 
-/** The kinds of job that read what a customer wrote to judge it; an organisation can do without them. */
-const TRIAGE: readonly string[] = ['TRIAGE_TICKET', 'SENTIMENT_ANALYSIS']
+/** The kinds of job that an organisation can do without: those that read what a customer wrote to judge it, and the search for articles. */
+const NEEDS: Partial<Record<(typeof TICKET_JOB_TYPES)[number], TicketJob['needs']>> = {
+  TRIAGE_TICKET: 'ai_triage_enabled',
+  SENTIMENT_ANALYSIS: 'ai_triage_enabled',
+  KB_SUGGEST: 'kb_suggestion_enabled',
+}
 
-function jobsOf(ticketId: string, organizationId: string, settings: OrganizationSettings): NewJob[] {
+function jobsOf(ticketId: string, organizationId: string): TicketJob[] {
   return TICKET_JOB_TYPES.flatMap((name) => {
     const type = jobTypes.get(name)
-    if (!type || (TRIAGE.includes(name) && !settings.ai_triage_enabled) || (name === 'KB_SUGGEST' && !settings.kb_suggestion_enabled)) return []
-    return [newJob(type, organizationId, { ticket_id: ticketId })]
+    return type ? [{ ...newJob(type, organizationId, { ticket_id: ticketId }), needs: NEEDS[name] ?? null }] : []
   })
 }

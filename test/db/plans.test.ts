@@ -141,9 +141,14 @@ test('the oldest due job of each queue costs one step a lane', async () => {
   assertRows(plan, 'job_ready', 2 * ORGANIZATIONS)
 })
 
-test('enqueueing reads no table, with keys or without', async () => {
-  for (const keyed of [false, true]) {
-    const jobs = Array.from({ length: BATCH }, (_, n) => newOne(n, keyed ? `new key ${n}` : null))
+test('enqueueing reads no table, with keys or without, many or few', async () => {
+  for (const [keyed, count] of [
+    [false, BATCH],
+    [true, BATCH],
+    [false, 5],
+    [true, 5],
+  ] as const) {
+    const jobs = Array.from({ length: count }, (_, n) => newOne(n, keyed ? `new key ${n}` : null))
     const plan = await explain(database.system, (db) => enqueueJobs(db, jobs))
     for (const table of ENGINE_TABLES) assertRows(plan, table, 0)
     assert.equal(plan.rows, 1, 'all ids in one row')

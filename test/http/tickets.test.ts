@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
+import pg from 'pg'
 import { jobTypes, TICKET_JOB_TYPES } from '#jobs/registry.ts'
-import { testDatabase } from '../support/database.ts'
+import { testDatabase, until } from '../support/database.ts'
 import { createOrganization, createUser } from '../support/people.ts'
 import { clientOf, testServer } from '../support/server.ts'
 
@@ -43,7 +44,7 @@ test('a ticket is answered whole, with its place and its tag, and has caused its
   )
 })
 
-test('an organisation that does without triage and articles has no jobs for them', async () => {
+test('an organisation that does without triage and articles has no jobs for them, from the next ticket on', async () => {
   const quiet = await createOrganization(database)
   const admin = await clientOf(app, database, 'admin', quiet)
   await database.owner('insert into org_settings (organization_id, ai_triage_enabled, kb_suggestion_enabled) values ($1, false, false)', [quiet.id])
@@ -53,6 +54,15 @@ test('an organisation that does without triage and articles has no jobs for them
     types.filter((name) => ['TRIAGE_TICKET', 'SENTIMENT_ANALYSIS', 'KB_SUGGEST'].includes(name)),
     [],
   )
+  for (const change of [{ kb_suggestion_enabled: true }, { ai_triage_enabled: true }, { ai_triage_enabled: false }]) {
+    const settings = (await admin.patch('/settings', change)).body
+    const next = (await jobsOf((await admin.post('/tickets', wish)).body.id)).map((job) => job.job_type)
+    assert.deepEqual(
+      ['KB_SUGGEST', 'TRIAGE_TICKET', 'SENTIMENT_ANALYSIS'].map((name) => next.includes(name)),
+      [settings.kb_suggestion_enabled, settings.ai_triage_enabled, settings.ai_triage_enabled],
+      JSON.stringify(change),
+    )
+  }
 })
 
 test('tickets of an organisation are numbered without gaps, also when many come at once', async () => {
@@ -63,6 +73,25 @@ test('tickets of an organisation are numbered without gaps, also when many come 
     answers.map(({ body }) => body.number).toSorted((a, b) => a - b),
     Array.from({ length: 20 }, (_, index) => index + 1),
   )
+})
+
+test('who files waits for the number with the jobs written already: others of the organisation do not wait for them', async () => {
+  const busy = await createOrganization(database)
+  const client = await clientOf(app, database, 'agent', busy)
+  const other = new pg.Client({ connectionString: database.ownerUrl })
+  await other.connect()
+  await other.query(`select pg_advisory_lock(hashtextextended('number:' || $1::text, 0))`, [busy.id])
+  const answer = client.post('/tickets', wish)
+  // It has a transaction id as soon as it has written something.
+  const waiting = `select backend_xid is not null as has_written from pg_stat_activity where datname = current_database() and wait_event = 'advisory'`
+  try {
+    await until(async () => (await database.owner(waiting)).length > 0, 'it waits for the number')
+    assert.deepEqual(await database.owner(waiting), [{ has_written: true }])
+  } finally {
+    await other.end()
+  }
+  const { status, body } = await answer
+  assert.deepEqual([status, body.number, (await jobsOf(body.id)).length], [201, 1, caused.length])
 })
 
 test('a ticket that cannot be written takes no number and causes no job', async () => {
