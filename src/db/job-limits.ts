@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { sql } from './sql.ts'
+import { prepared, sql } from './sql.ts'
 import type { ClaimedRow, LaneQuota } from './job-claims.ts'
 import type { CommonQueryMethods, DatabaseTransactionConnection } from './pool.ts'
 
@@ -23,7 +23,7 @@ const columns = sql.fragment`
 
 /** The limits of a queue as they stand; null where it has no row. */
 export async function readQueueLimits(db: CommonQueryMethods, queue: string): Promise<QueueLimits | null> {
-  return db.maybeOne(sql.type(queueLimits)`select ${columns} from queues where name = ${queue}`)
+  return db.maybeOne(prepared('queue-limits', sql.type(queueLimits)`select ${columns} from queues where name = ${queue}`))
 }
 
 /** The same, locked: claims of a limited queue go one after another, so that no two count the same free slot. */

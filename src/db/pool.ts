@@ -3,6 +3,7 @@ import { createPool, SchemaValidationError } from 'slonik'
 import type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection, Interceptor } from 'slonik'
 import { BIND_ORGANIZATION, nameOrganization } from './bound-organization.ts'
 import { noteFullDisk } from './disk-space.ts'
+import { countWork, PlanAge } from './plan-age.ts'
 import { isPooled } from './pooler.ts'
 import { noteParts, partColumns, schemaParts } from './schema-parts.ts'
 import { prepared, sql } from './sql.ts'
@@ -41,13 +42,6 @@ const parseRows: Interceptor = {
 /** Behind a pooler a prepared statement may be another connection's: there all are planned each time. */
 const forgetNames: Interceptor = { name: 'forget-names', transformQuery: (_, { sql: text, values }) => ({ sql: text, values }) }
 
-/**
- * Plans are kept no longer than some seconds: by a plan from when a table was empty, it is read as a whole, and nobody
- * tells the connection when it has grown. Each time it is the connection that was just used which forgets, so the busiest ones do
- * most often.
- */
-const PLANS_KEPT_MS = 1_000
-
 /** PostgreSQL's numbers and times as JavaScript has them: int8 to number (every id stays below 2^53), timestamptz to Date. */
 const typeParsers = [
   { name: 'int8', parse: Number },
@@ -59,10 +53,10 @@ async function openPool(url: string, { size, name }: PoolOptions): Promise<Datab
   const address = new URL(url)
   address.searchParams.set('application_name', name)
   const keepsPlans = !(await isPooled(address.href))
-  let forgotten = performance.now()
+  const plans = new PlanAge(performance.now())
   const pool = await createPool(address.href, {
     driverFactory: createPgDriverFactory(),
-    interceptors: [nameOrganization(), noteFullDisk, ...(keepsPlans ? [] : [forgetNames]), parseRows, ...traceStatements()],
+    interceptors: [nameOrganization(), noteFullDisk, keepsPlans ? countWork(plans) : forgetNames, parseRows, ...traceStatements()],
     typeParsers,
     captureStackTrace: false,
     maxPoolSize: size,
@@ -75,9 +69,8 @@ async function openPool(url: string, { size, name }: PoolOptions): Promise<Datab
     idleInTransactionSessionTimeout: 'DISABLE_TIMEOUT',
     // The default, DISCARD ALL, costs 0.4 ms a query. Nothing here leaves session state behind: every setting is transaction-local.
     resetConnection: async ({ query }) => {
-      if (!keepsPlans || performance.now() - forgotten < PLANS_KEPT_MS) return
-      forgotten = performance.now()
-      await query('discard plans')
+      // The connection that was just used forgets, so the busiest ones do most often.
+      if (keepsPlans && plans.isOver(performance.now())) await query('discard plans')
     },
   })
   return { ...pool, transaction: (work, retries) => transactionWithHooks(pool, work, retries) }
