@@ -87,7 +87,7 @@ export interface LaneQuota {
   limit: number
 }
 
-const claimedRow = claimedJob.extend({
+const place = z.object({
   /** Which of the asked lanes it came from, counted from 1. */
   lane: z.number(),
   /** Microseconds since 1970 at which it was due; exact. */
@@ -95,7 +95,16 @@ const claimedRow = claimedJob.extend({
   wait_ms: z.number(),
   was: z.enum(['queued', 'retried']),
 })
+const claimedRow = claimedJob.extend(place.shape)
 export type ClaimedRow = z.infer<typeof claimedRow>
+
+/** Jobs that stood in one place and differ in id and payload alone: a row a job took as long to send and read as to find. */
+const leasedRow = claimedRow.omit({ id: true, payload: true }).extend({
+  /** A PostgreSQL array. */
+  ids: z.string(),
+  /** A JSON array in the order of the ids. */
+  payloads: z.string(),
+})
 
 /** What a claim is made with. */
 export interface Claim {
@@ -115,18 +124,20 @@ export async function claimJobs(db: CommonQueryMethods, claim: Claim): Promise<r
     prepared(
       `claim-jobs${taken.suffix}`,
       sql.type(claimedRow)`
-    with ${taken.places}, claimed as (
+    with ${taken.places}, taken as (
+      select job_id, lane, run_after, state, false as bundled from single${taken.fromBundles}
+    ), claimed as (
       update job_queue job
          set status = 'claimed', version = version + 1, attempt = attempt + 1, locked_by = ${claim.worker}, locked_at = statement_timestamp(), updated_at = now()
         from taken
-       where job.id = taken.job_id and job.status = taken.state ${taken.meant}
+       where job.id = taken.job_id and job.status = taken.state and (not taken.bundled or job.version = 1)
       returning job.id, job.organization_id, job.job_type, job.version, job.attempt, job.max_attempts, job.last_error, job.payload,
                 taken.lane, taken.run_after, taken.state
     ), logged as (
       insert into job_events (job_id, seq, event, from_state, to_state, attempt, worker, organization_id, at)
       select id, version, 'CLAIM', state, 'claimed', attempt, ${claim.worker}, organization_id, statement_timestamp() from claimed
     )
-    select ${claimedColumns} from claimed order by lane, run_after, id`,
+    select id, organization_id, job_type, version, attempt, max_attempts, last_error, payload, ${placeColumns} from claimed order by lane, run_after, id`,
     ),
   )
 }
@@ -140,29 +151,39 @@ export async function claimJobs(db: CommonQueryMethods, claim: Claim): Promise<r
  */
 export async function leaseJobs(db: CommonQueryMethods, claim: Claim & { serial: number; ended: readonly number[] }): Promise<readonly ClaimedRow[]> {
   const taken = takenPlaces(claim)
-  return db.any(
+  const rows = await db.any(
     prepared(
-      `lease-jobs${taken.suffix}`,
-      sql.type(claimedRow)`
+      `lease-places${taken.suffix}`,
+      sql.type(leasedRow)`
     with ${taken.places}, claimed as materialized (
-      select job.id, job.organization_id, job.job_type, job.version, job.attempt, job.max_attempts, job.last_error, job.payload,
-             taken.lane, taken.run_after, taken.state
-        from taken join job_queue job on job.id = taken.job_id and job.status = taken.state ${taken.meant}
+      select job.organization_id, job.job_type, job.version, job.attempt, job.max_attempts, job.last_error,
+             array[job.id] as ids, '[' || job.payload::text || ']' as payloads, single.lane, single.run_after, single.state
+        from single join job_queue job on job.id = single.job_id and job.status = single.state${taken.kindsInBundles}
     ), leased as (
       insert into job_leases (worker, serial, job_ids, versions)
-      select ${claim.worker}, ${claim.serial}, array_agg(id), array_agg(version) from claimed having count(*) > 0
+      select ${claim.worker}, ${claim.serial}, array_agg(id), array_agg(version) from claimed cross join unnest(ids) as id having count(*) > 0
     ), ended as (
       delete from job_leases
        where worker = ${claim.worker} and serial = any(${sql.array([...claim.ended], 'int4')})
          and exists (select from workers where id = ${claim.worker} and status in ('active', 'draining'))
     )
-    select ${claimedColumns} from claimed order by lane, run_after, id`,
+    select organization_id, job_type, version, attempt, max_attempts, last_error, ids::text, payloads, ${placeColumns}
+      from claimed order by lane, run_after, ids[1]`,
     ),
   )
+  return rows.flatMap(jobsOf)
+}
+
+function jobsOf({ ids, payloads, ...common }: z.infer<typeof leasedRow>): ClaimedRow[] {
+  const all = JSON.parse(payloads) as unknown[]
+  return ids
+    .slice(1, -1)
+    .split(',')
+    .map((id, at) => ({ ...common, id: Number(id), payload: all[at] }))
 }
 
 // date_part, not extract: a double tells microseconds of our time apart, and costs a third of numeric arithmetic.
-const claimedColumns = sql.fragment`id, organization_id, job_type, version, attempt, max_attempts, last_error, payload, lane, state as was,
+const placeColumns = sql.fragment`lane, state as was,
   round(date_part('epoch', run_after) * 1000000)::int8 as due_us, (date_part('epoch', now() - run_after) * 1000)::float4 as wait_ms`
 
 /**
@@ -219,46 +240,57 @@ function takenPlaces({ queue, worker, lanes }: Claim) {
              for update skip locked
         ) as place
        where not asked.bundled
-    ), ${hasBundles ? sql.fragment`single` : sql.fragment`taken`} as (
+    ), single as (
       delete from job_ready using due where job_ready.ctid = due.ctid returning job_ready.job_id, due.lane, job_ready.run_after, job_ready.state
     )`
-  if (!hasBundles) return { suffix: '', places, meant: sql.fragment`` }
-  return { suffix: '-bundled', places: sql.fragment`${places}, ${takenBundles(queue)}`, meant: sql.fragment`and (not taken.bundled or job.version = 1)` }
+  const none = sql.fragment``
+  if (!hasBundles) return { suffix: '', places, fromBundles: none, kindsInBundles: none }
+  return { suffix: '-bundled', places: sql.fragment`${places}, ${takenBundles(queue)}`, fromBundles, kindsInBundles }
 }
 
 /**
- * Jobs from bundles: the innermost limit counts jobs, so that no more bundles are locked than give them. The last one may
- * be taken in part; the rest keeps its place. What a bundle says of a job holds for its first version alone: one that
- * has moved on, by a hand that knows no bundles, is passed over.
+ * Bundles, of which the innermost limit counts the jobs, so that no more are locked than give them. The last one may be
+ * taken in part; the rest keeps its place.
  */
 function takenBundles(queue: string) {
   return sql.fragment`
-    member as materialized (
-      select member.*, asked.lane
+    opened as materialized (
+      select ctid, min(lane) as lane, count(place)::int as jobs, min(size) as size
         from asked cross join lateral (
-          select place.ctid, place.run_after, cardinality(place.job_ids) as size, job_id
+          select bundle.ctid, size, place
             from (
-              select ctid, run_after, job_ids from job_bundles
+              select ctid, cardinality(job_ids) as size from job_bundles
                where queue = ${queue} and tenant = asked.tenant and priority = asked.priority and run_after >= asked.head and run_after <= now()
                order by run_after, last_id
                limit asked.quota
                  for update skip locked
-            ) as place left join lateral unnest(place.job_ids) as job_id on true
+            ) as bundle left join lateral generate_series(1, size) as place on true
            limit asked.quota
         ) as member
        where asked.bundled
-    ), opened as materialized (
-      select ctid, count(job_id)::int as jobs, min(size) as size from member group by ctid
+       group by ctid
     ), emptied as (
-      delete from job_bundles bundle using opened where bundle.ctid = opened.ctid and opened.jobs = opened.size returning opened.ctid as place
+      delete from job_bundles bundle using opened where bundle.ctid = opened.ctid and opened.jobs = opened.size
+      returning opened.lane, bundle.run_after, bundle.job_ids
     ), shortened as (
       update job_bundles bundle set job_ids = bundle.job_ids[opened.jobs + 1 :]
-        from opened where bundle.ctid = opened.ctid and opened.jobs < opened.size
-      returning opened.ctid as place
-    ), taken as (
-      select job_id, lane, run_after, state, false as bundled from single
-      union all
-      select job_id, lane, run_after, 'queued'::job_status, true
-        from member where job_id is not null and ctid in (select place from emptied union all select place from shortened)
+        from opened join job_bundles before on before.ctid = opened.ctid
+       where bundle.ctid = opened.ctid and opened.jobs < opened.size
+      returning opened.lane, bundle.run_after, before.job_ids[1 : opened.jobs]
+    ), bundle as (
+      select lane, run_after, job_ids from emptied union all select lane, run_after, job_ids from shortened
     )`
 }
+
+// What a bundle says of a job holds for its first version alone: one that has moved on, by a hand that knows no bundles, is passed over.
+const fromBundles = sql.fragment`
+      union all
+      select job_id, lane, run_after, 'queued'::job_status, true from bundle cross join unnest(job_ids) as job_id`
+const kindsInBundles = sql.fragment`
+      union all
+      select kind.*, bundle.lane, bundle.run_after, 'queued'::job_status
+        from bundle cross join lateral (
+          select organization_id, job_type, version, attempt, max_attempts, last_error, array_agg(id) as ids, '[' || string_agg(payload::text, ',') || ']' as payloads
+            from job_queue where id = any(bundle.job_ids) and status = 'queued' and version = 1
+           group by organization_id, job_type, version, attempt, max_attempts, last_error
+        ) as kind`
