@@ -172,8 +172,12 @@ export async function leaseJobs(db: CommonQueryMethods, claim: Claim & { serial:
       from claimed order by lane, run_after, ids[1]`,
     ),
   )
-  return rows.flatMap(jobsOf)
+  const jobs = rows.flatMap(jobsOf)
+  // Jobs of one call that are of several kinds come kind by kind.
+  return jobs.every((job, at) => at === 0 || byTurn(jobs[at - 1]!, job) < 0) ? jobs : jobs.toSorted(byTurn)
 }
+
+const byTurn = (one: ClaimedRow, other: ClaimedRow): number => one.lane - other.lane || one.due_us - other.due_us || one.id - other.id
 
 /** Each job as a literal: objects that are made by spreading are dictionaries, five times as large, and thousands of them live at a time. */
 function jobsOf({ ids, payloads, organization_id, job_type, version, attempt, max_attempts, last_error, lane, was, due_us, wait_ms }: LeasedRow): ClaimedRow[] {
