@@ -9,7 +9,7 @@ import { Violation } from './world.ts'
 const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? 6_000)
 const ONE = process.env['SIMULATION_SEED']
 /** The rarest of the known faults shows itself by then. */
-const FINDING_SEEDS = 6_000
+const FINDING_SEEDS = 20_000
 const TRACE_LINES = 150
 /** What says nothing, and is left out of a trace that is not asked for. */
 const IDLE = /(lanes|declare lost|held): \[\]$|unrescued: false$|heartbeat: true$/
