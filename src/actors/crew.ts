@@ -16,6 +16,10 @@ const AHEAD_MS = 200
 const WINDOW_MAX = 6_000
 /** A leased job that has not begun after this time is recorded as claimed. */
 const LEASED_MS = 100
+/** Jobs that wait for a slot are looked through this often. */
+const REVIEW_MS = 1_000
+/** More than so many windows of jobs are too many to hold: the mean has changed since they were claimed. */
+const WINDOWS_MAX = 2
 /** Weight of the newest run in the mean run time. */
 const NEWEST = 0.05
 
@@ -44,7 +48,10 @@ export class Crew implements JobHost {
   #begun = 0
   #isFilling = false
   #willClaim = false
+  #willReview = false
   #running = 0
+  /** Runs that have ended. */
+  #ended = 0
   /** Mean milliseconds of a run; a new crew takes its jobs for slow ones. */
   #meanRunMs = AHEAD_MS
   #whenEmpty: (() => void)[] = []
@@ -95,7 +102,9 @@ export class Crew implements JobHost {
       this.#waiting.push(actor)
     }
     this.#fillSlots()
-    if (lease === null || this.#waiting.length === 0 || this.#willClaim) return
+    if (this.#waiting.length === 0) return
+    this.#reviewLater()
+    if (lease === null || this.#willClaim) return
     this.#willClaim = true
     setTimeout(() => this.#claimWaiting(), LEASED_MS)
   }
@@ -103,6 +112,26 @@ export class Crew implements JobHost {
   #claimWaiting(): void {
     this.#willClaim = false
     for (const actor of this.#waiting.slice(this.#begun)) actor.claim()
+  }
+
+  #reviewLater(): void {
+    if (this.#willReview) return
+    this.#willReview = true
+    const ended = this.#ended
+    setTimeout(() => this.#review(ended), REVIEW_MS).unref()
+  }
+
+  /**
+   * Gives back what waits behind runs that are slower than those by which it was claimed: no run has ended for a whole
+   * review, or far more is held than would be claimed by now. Another worker may be free, and another job more urgent.
+   */
+  #review(endedBefore: number): void {
+    this.#willReview = false
+    if (this.#waiting.length === 0) return
+    const isStuck = this.#ended === endedBefore
+    if (isStuck) this.#meanRunMs = Math.max(this.#meanRunMs, AHEAD_MS)
+    if (isStuck || this.#actors.size > WINDOWS_MAX * this.window) this.releaseWaiting('the runs before it take long')
+    else this.#reviewLater()
   }
 
   /** @returns whether the job is here */
@@ -144,7 +173,11 @@ export class Crew implements JobHost {
 
   slotDone(actor: JobActor): void {
     this.#running -= 1
-    this.#meanRunMs += NEWEST * (Math.max(0.01, actor.runMs) - this.#meanRunMs)
+    // One that was interrupted before it began says nothing of how long runs take.
+    if (actor.runMs > 0) {
+      this.#ended += 1
+      this.#meanRunMs += NEWEST * (Math.max(0.01, actor.runMs) - this.#meanRunMs)
+    }
     this.#fillSlots()
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Worker } from '#actors/worker.ts'
 import { enqueueJobs } from '#db/job-enqueue.ts'
 import { moveJob } from '#db/job-moves.ts'
 import { insertProbeEffect } from '#db/probe-effects.ts'
@@ -240,6 +241,46 @@ test('drain finishes what ends in time and gives the rest back', async () => {
   assert.deepEqual([back['status'], back['attempt']], ['queued', 0])
   assert.deepEqual((await timeline(database, long!)).slice(-1), ['RELEASE queued'])
   await database.system.transaction((tx) => moveJob(tx, long!, { type: 'CANCEL' }))
+})
+
+test('jobs that were claimed ahead go back when the runs before them are slow, and another worker does them', async () => {
+  const gate = Promise.withResolvers<void>()
+  const type = jobType(
+    'GATED',
+    async ({ payload }) => {
+      if (payload === 'slow') await gate.promise
+      return { kind: 'succeed' }
+    },
+    { queue: 'gated' },
+  )
+  const enqueue = async (count: number, payload: string) =>
+    (
+      await enqueueJobs(
+        database.system,
+        Array.from({ length: count }, () => newJob(type, null, payload)),
+      )
+    ).map((id) => id!)
+  const countOf = async (ids: readonly number[], status: string) =>
+    (await database.owner('select from job_queue where id = any($1) and status = $2', [ids, status])).length
+  const options = { jobTypes: typesOf(type), queues: ['gated'] }
+  const first = await testWorker(database, options, { WORKER_CONCURRENCY: '2' })
+  let second: Worker | null = null
+  try {
+    const quick = await enqueue(300, 'quick')
+    await until(async () => (await countOf(quick, 'done')) === 300, 'the worker has learned that runs are quick')
+    const slow = await enqueue(12, 'slow')
+    const released = async () => (await database.owner(`select from job_events where job_id = any($1) and event = 'RELEASE'`, [slow])).length
+    await until(async () => (await released()) === 10, 'all but the two that run go back')
+    assert.deepEqual([await countOf(slow, 'running'), await countOf(slow, 'queued')], [2, 10])
+    second = await testWorker(database, options, { WORKER_CONCURRENCY: '10' })
+    await until(async () => (await countOf(slow, 'running')) === 12, 'the other worker runs them')
+    gate.resolve()
+    await until(async () => (await countOf(slow, 'done')) === 12, 'all are done')
+    assert.deepEqual(await database.owner(`select from job_queue where id = any($1) and attempt <> 1`, [slow]), [], 'what was given back counts as no attempt')
+  } finally {
+    gate.resolve()
+    await Promise.all([first.drain(), second?.drain()])
+  }
 })
 
 test('a worker that is taken for dead loses its jobs, writes nothing more, and comes back under a new id', async () => {
