@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { leaseFromLane } from './lane-lease.ts'
 import { prepared, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
@@ -151,6 +152,8 @@ export async function claimJobs(db: CommonQueryMethods, claim: Claim): Promise<r
  * @param claim.ended serials of leases of which nothing is left to record: their rows go, unless the worker was declared lost
  */
 export async function leaseJobs(db: CommonQueryMethods, claim: Claim & { serial: number; ended: readonly number[] }): Promise<readonly ClaimedRow[]> {
+  const [lane, ...others] = claim.lanes
+  if (lane && others.length === 0 && !lane.bundled && lane.limit_key === '') return leaseFromLane(db, claim, lane)
   const taken = takenPlaces(claim)
   const rows = await db.any(
     prepared(

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import pg from 'pg'
 import { Lanes } from '#actors/lanes.ts'
-import { claimJobs, readyLanes } from '#db/job-claims.ts'
+import { newestSerial } from '#actors/leases.ts'
+import { claimJobs, leaseJobs, readyLanes } from '#db/job-claims.ts'
 import { enqueueJobs } from '#db/job-enqueue.ts'
 import { recordMoves } from '#db/job-records.ts'
 import type { ClaimedRow, LaneQuota } from '#db/job-claims.ts'
@@ -60,6 +61,22 @@ test('a claim reads the jobs that it takes and no others, from one lane or from 
     assertRows(plan, 'job_bundles', 2 * BATCH)
     assertRows(plan, 'job_queue', BATCH)
     assert.equal(plan.rows, BATCH)
+  }
+})
+
+test('the claim of an idle worker, from one lane of single places, goes by keys as well', async () => {
+  const lanes = (await quotas(BATCH, ORGANIZATIONS)).filter((lane) => !lane.bundled).slice(0, 1)
+  assert.equal(lanes.length, 1)
+  for (const limit of [1, BATCH]) {
+    const plan = await explain(database.system, (db) =>
+      leaseJobs(db, { queue: 'default', worker, lanes: [{ ...lanes[0]!, limit }], serial: newestSerial(), ended: [newestSerial()] }),
+    )
+    assertNoScan(plan)
+    assertIndex(plan, 'job_ready', /^job_ready_pkey$/)
+    assertIndex(plan, 'job_queue', /^job_queue_pkey$/)
+    assertRows(plan, 'job_ready', 2 * limit)
+    assertRows(plan, 'job_queue', limit)
+    assert.equal(plan.rows, limit)
   }
 })
 
