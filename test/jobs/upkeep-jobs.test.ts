@@ -73,9 +73,11 @@ test('cleanup removes what has served its time in every organisation, and keeps 
   assert.deepEqual(await database.owner<{ id: string }>('select id from job_queue where id = any($1)', [[kept, gone]]), [{ id: String(kept) }])
 })
 
-test('predictions of risk go when they are old, and the week that they were scored in keeps how good they were', async () => {
+test('predictions of risk go when they are old, and the week that they were scored in keeps how good they were', async (t) => {
   const tenant = await newTenant(database)
   const ticket = await newTicket(database, tenant, { subject: 'late' })
+  // A week that begins in the middle of the test would be another week that is over.
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const sinceMonday = (new Date().getUTCDay() + 6) % 7
   for (const [days, breached] of [
     [500, true],
@@ -102,7 +104,9 @@ test('predictions of risk go when they are old, and the week that they were scor
   )
 })
 
-test('days of the log past their time are dropped whole, the others stay, and the log of a job that is older breaks no rule', async () => {
+test('days of the log past their time are dropped whole, the others stay, and the log of a job that is older breaks no rule', async (t) => {
+  // Days are counted from one instant, also where midnight comes in the middle of the test.
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const day = (back: number) => `job_events_${new Date(Date.now() - back * 86_400_000).toISOString().slice(0, 10).replaceAll('-', '')}`
   const [old, kept] = [day(9), day(3)]
   for (const [name, back] of [
@@ -113,8 +117,9 @@ test('days of the log past their time are dropped whole, the others stay, and th
     await database.owner(`create table ${name} partition of job_events for values from ('${from}') to ('${to}')`)
   }
   const [id] = await enqueueJobs(database.system, [{ organization_id: null, job_type: 'PROBE', queue: 'default', max_attempts: 1, payload: {} }])
-  await database.owner(`update job_queue set created_at = now() - interval '9 days' where id = $1`, [id])
-  await database.owner(`update job_events set at = now() - interval '9 days' where job_id = $1`, [id])
+  const nineDaysAgo = new Date(Date.now() - 9 * 86_400_000)
+  await database.owner('update job_queue set created_at = $2 where id = $1', [id, nineDaysAgo])
+  await database.owner('update job_events set at = $2 where job_id = $1', [id, nineDaysAgo])
   const partitions = async () =>
     (await database.owner<{ name: string }>(`select inhrelid::regclass::text as name from pg_inherits where inhparent = 'job_events'::regclass`)).map(
       ({ name }) => name,
