@@ -4,14 +4,20 @@ import { insertProbeEffect } from '#db/probe-effects.ts'
 import { PermanentFailure } from './job-type.ts'
 import type { JobType } from './job-type.ts'
 
+/** As many attempts as any job may have. */
+const FAIL_TIMES_MAX = 100
+
 const payload = z.strictObject({
   sleep_ms: z.int().min(0).max(3_600_000).optional(),
-  fail_times: z.int().min(0).max(100).optional(),
+  fail_times: z.int().min(0).max(FAIL_TIMES_MAX).optional(),
   permanent: z.boolean().optional(),
   marker: z.string().min(1).max(200).optional(),
 })
 
-/** An operator's test job: it sleeps, fails its first `fail_times` attempts, and leaves its marker as a transactional effect. */
+/**
+ * An operator's test job: it sleeps, fails its first `fail_times` attempts, and leaves its marker as a transactional effect.
+ * With `permanent` its failure is for good; without a number of times to fail, every attempt does.
+ */
 export const probe: JobType<z.infer<typeof payload>> = {
   name: 'PROBE',
   queue: 'default',
@@ -20,7 +26,7 @@ export const probe: JobType<z.infer<typeof payload>> = {
   timeout_ms: 3_600_000,
   backoff: { base_ms: 200, factor: 2, max_ms: 10_000, jitter: 0.2 },
   belongs_to: 'either',
-  async run({ id, organization_id, attempt, payload: { sleep_ms = 0, fail_times = 0, permanent = false, marker }, signal }) {
+  async run({ id, organization_id, attempt, payload: { sleep_ms = 0, permanent = false, fail_times = permanent ? FAIL_TIMES_MAX : 0, marker }, signal }) {
     if (sleep_ms > 0) await pause(sleep_ms, undefined, { signal })
     if (attempt <= fail_times) {
       const message = `asked to fail attempt ${attempt} of ${fail_times}`

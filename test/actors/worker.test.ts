@@ -95,6 +95,20 @@ test('a permanent failure is not retried', async () => {
   })
 })
 
+test('a probe that is to fail for good does, with no number of times as well', async () => {
+  const worker = await testWorker(database)
+  const [often, once] = [
+    (await enqueueProbes(database, 1, { permanent: true, marker: 'never' }))[0]!,
+    (await enqueueProbes(database, 1, { permanent: true, fail_times: 1 }))[0]!,
+  ]
+  for (const id of [often, once]) {
+    await until(statusIs(id, 'failed'), 'it fails at its first attempt')
+    assert.equal((await jobOf(database, id))['attempt'], 1)
+  }
+  await worker.drain()
+  assert.deepEqual(await database.owner('select from probe_effects where job_id = $1', [often]), [])
+})
+
 test('a handler that throws what is no error, or answers what is no JSON, yields a recorded failure and the worker goes on', async () => {
   let calls = 0
   const type = jobType(
