@@ -13,7 +13,7 @@ import { readBacklog } from '#db/queues.ts'
 import { rescheduleJob } from '#db/reschedule.ts'
 import { inTransaction } from '#db/pool.ts'
 import { claim } from '../support/claims.ts'
-import { testDatabase } from '../support/database.ts'
+import { testDatabase, until } from '../support/database.ts'
 
 const QUEUE = 'default'
 const HOUR_MS = 3_600_000
@@ -170,6 +170,31 @@ test('a hand that changes the priority of waiting jobs by SQL takes them out of 
   await database.owner('update job_queue set priority = 9 where id = any($1)', [ids])
   assert.deepEqual(await bundles(), [])
   assert.deepEqual(await alone(), ids)
+  await assertSound()
+})
+
+test('a hand that changes the priority of jobs which a worker has under a lease gives them no place', async () => {
+  const ids = [...(await enqueued(jobs(2))), ...(await enqueued(jobs(20)))]
+  assert.deepEqual(sorted(idsOf(await lease(100))), ids)
+  await database.owner('update job_queue set priority = 9 where id = any($1)', [ids])
+  assert.deepEqual(await alone(), [])
+  assert.deepEqual(await lease(100), [])
+  await assertSound()
+})
+
+test('nor does a hand that waits for a claim which takes their places at that moment', async () => {
+  const ids = [...(await enqueued(jobs(1))), ...(await enqueued(jobs(20)))]
+  const lanes = (await readyLanes(db, QUEUE, 100)).map((lane) => ({ ...lane, after_us: lane.head_us, limit: 100 }))
+  serial += 1
+  let hand: Promise<unknown> = Promise.resolve()
+  await db.transaction(async (tx) => {
+    await leaseJobs(tx, { queue: QUEUE, worker, lanes, serial, ended: [] })
+    hand = database.owner('update job_queue set priority = 9 where id = any($1)', [ids])
+    const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'update job_queue set priority%'`
+    await until(async () => (await database.owner(waits)).length > 0, 'the hand waits for the claim')
+  })
+  await hand
+  assert.deepEqual(await alone(), [])
   await assertSound()
 })
 

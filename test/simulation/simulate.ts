@@ -11,7 +11,9 @@ const BURSTS = { calls: 2, from: 3, to: 11, kinds: 2 }
 /** Workers and operators' processes of the release before, which know no bundles. */
 const OF_BEFORE = 0.15
 /** An operator's transaction that hangs: it keeps the jobs, and mostly their bundles, from everybody else. */
-const HANGS = { share: 0.1, from: 1_000, to: 40_000 }
+const HANGS = { share: 0.3, from: 1_000, to: 50_000 }
+/** How often an operator looks for jobs that wait, given to a worker or not. */
+const WAITING = 0.5
 const BULK = { from: 2, to: 5 }
 const WORKERS = 3
 const STORM_MS = 30_000
@@ -114,11 +116,15 @@ function strike(world: World, workers: SimWorker[]): void {
 /** An operator's CANCEL or REQUEUE of one job or several, as moveJob and moveJobs decide them, or a new time for a waiting one. */
 function operate(world: World, workers: readonly SimWorker[]): void {
   const { twin, now } = world
-  const ids = [...twin.jobs.keys()]
-  if (ids.length === 0) return
+  const jobs = [...twin.jobs.values()]
+  if (jobs.length === 0) return
+  const waiting = jobs.filter(({ status }) => status === 'queued' || status === 'retried')
   const count = world.happens(0.3) ? world.between(BULK.from, BULK.to) : 1
-  const chosen = [...new Set(Array.from({ length: count }, () => oneOf(world, ids)))].filter((id) => !isLocked(world, id))
+  const chosen = [...new Set(Array.from({ length: count }, () => oneOf(world, waiting.length > 0 && world.happens(WAITING) ? waiting : jobs).id))].filter(
+    (id) => !isLocked(world, id),
+  )
   if (world.happens(0.2)) return chosen.forEach((id) => putOff(world, workers, id))
+  if (world.happens(0.1)) return chosen.forEach((id) => changePriority(world, id))
   if (!world.goesWrong(HANGS.share)) return move(world, workers, chosen)
   const until = now + world.between(HANGS.from, HANGS.to)
   for (const id of chosen) {
@@ -156,6 +162,14 @@ function move(world: World, workers: readonly SimWorker[], ids: readonly number[
     for (const worker of workers) if (worker.client.alive && world.happens(0.7)) worker.crew.wake()
   }
   for (const id of ids) world.examine(id)
+}
+
+/** By SQL; its worker is not told. */
+function changePriority(world: World, id: number): void {
+  const priority = world.between(-1, 1)
+  db.changePriority(world.twin, id, priority)
+  world.note(() => `a hand: priority ${priority} of ${id}`)
+  world.examine(id)
 }
 
 function putOff(world: World, workers: readonly SimWorker[], id: number): void {

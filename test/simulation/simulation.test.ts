@@ -61,6 +61,7 @@ const WEAKNESSES: readonly Weakness[] = [
   'bundles are counted instead of jobs',
   'a job that is put off stays in its bundle',
   'a hidden lease is forgotten',
+  'a hand gives leased jobs places',
 ]
 for (const weakness of WEAKNESSES) {
   test(`it finds what goes wrong in an engine with this fault: ${weakness}`, (t) => {

@@ -26,7 +26,7 @@ const db = database.system
 const tenants = [null, '11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222']
 await database.owner(`insert into organizations (id, slug, name) select id, id::text, 'a twin' from unnest($1::uuid[]) as id`, [tenants.slice(1)])
 
-const STEPS = 1_000
+const STEPS = 1_200
 /** TWIN_SEED for another sequence. */
 const SEED = Number(process.env['TWIN_SEED'] ?? 20_260_213)
 const QUEUE = 'twins'
@@ -258,6 +258,17 @@ async function putOff(): Promise<void> {
   )
 }
 
+/** A hand in SQL, which waits for whoever has the job. */
+async function changePriority(): Promise<void> {
+  const waiting = [...twin.jobs.values()].filter(({ status }) => status === 'queued' || status === 'retried')
+  const [{ id }, priority] = [oneOf(chance() < 0.8 && waiting.length > 0 ? waiting : [...twin.jobs.values()]), between(-1, 1)]
+  await both(
+    'priority',
+    async () => void (await database.owner(`update job_queue set priority = $2 where id = $1 and status in ('queued', 'retried')`, [id, priority])),
+    () => twins.changePriority(twin, id, priority),
+  )
+}
+
 /** Live workers beat in the far future and those without a heart in the far past, so that no clock matters. */
 async function setHeartbeat(id: number, lives: boolean): Promise<void> {
   await database.owner(`update workers set heartbeat_at = $2::timestamptz where id = $1`, [id, lives ? '2100-01-01' : '2000-01-01'])
@@ -411,7 +422,23 @@ test('the twin does what PostgreSQL does, statement by statement, stale moves an
   await register()
   await enqueue()
   for (let step = 0; step < STEPS; step += 1) {
-    await oneOf([enqueue, claim, claim, lease, lease, recordUnknown, record, record, record, cancelAsBefore, putOff, tendWorkers, rescue, census])()
+    await oneOf([
+      enqueue,
+      claim,
+      claim,
+      lease,
+      lease,
+      recordUnknown,
+      record,
+      record,
+      record,
+      cancelAsBefore,
+      putOff,
+      changePriority,
+      tendWorkers,
+      rescue,
+      census,
+    ])()
     if (twin.workers.values().every(({ status }) => status !== 'active')) await register()
     if (step % 100 === 0) await compareTables()
   }

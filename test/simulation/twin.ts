@@ -118,6 +118,7 @@ export type Weakness =
   | 'bundles are counted instead of jobs'
   | 'a job that is put off stays in its bundle'
   | 'a hidden lease is forgotten'
+  | 'a hand gives leased jobs places'
 
 export function emptyTwin(bundling: Bundling = { min: 20, max: 100 }): Twin {
   return {
@@ -329,11 +330,23 @@ export function rescheduleJob(twin: Twin, id: number, run_after: number, now: nu
   const bundle = bundleOf(twin, job)
   const isFree = twin.places.has(id) ? !isLocked(twin, id, now) : bundle !== undefined && (twin.bundleLocks.get(bundle.last_id) ?? 0) <= now
   if (!isFree || (job.status !== 'queued' && job.status !== 'retried')) return false
-  if (run_after === job.run_after) return true
-  if (twin.weakness !== 'a job that is put off stays in its bundle') leaveBundle(twin, job)
-  twin.jobs.set(id, { ...job, run_after })
-  twin.places.set(id, { run_after, state: job.status })
+  if (run_after !== job.run_after) followWaitingJob(twin, job, { ...job, run_after })
   return true
+}
+
+/** A hand that changes the priority of a waiting job by SQL. */
+export function changePriority(twin: Twin, id: number, priority: number): void {
+  flush(twin)
+  const job = twin.jobs.get(id)!
+  if (priority !== job.priority && WAITING.has(job.status)) followWaitingJob(twin, job, { ...job, priority })
+}
+
+/** The trigger of that name: the place that a job had becomes one of its own elsewhere; a leased job has none, and gets none. */
+function followWaitingJob(twin: Twin, before: TwinJob, after: TwinJob): void {
+  const hadPlace = twin.places.delete(before.id) || bundleOf(twin, before) !== undefined || twin.weakness === 'a hand gives leased jobs places'
+  if (twin.weakness !== 'a job that is put off stays in its bundle') leaveBundle(twin, before)
+  twin.jobs.set(after.id, after)
+  if (hadPlace && (after.status === 'queued' || after.status === 'retried')) twin.places.set(after.id, { run_after: after.run_after, state: after.status })
 }
 
 function writeClaim(twin: Twin, job: TwinJob, worker: number): TwinJob {

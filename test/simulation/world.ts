@@ -22,7 +22,7 @@ export interface Client {
 }
 
 /** How often each thing goes wrong, per statement. None of it in calm times. */
-const FAULTS = { refused: 0.02, answerLost: 0.03, givenUp: 0.01, slow: 0.03, fallAfter: 0.004 }
+const FAULTS = { refused: 0.02, answerLost: 0.04, givenUp: 0.03, slow: 0.03, fallAfter: 0.004 }
 const LATENCY_MS = { from: 1, to: 12 }
 const SLOW_MS = 12_000
 /** A statement whose connection was lost comes to its end within this time: the engine's own SETTLE_MS. */
