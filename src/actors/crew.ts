@@ -1,6 +1,6 @@
 import type { ClaimedJob } from '#db/job-claims.ts'
 import type { Engine } from './engine.ts'
-import { JobActor } from './job.ts'
+import { JobActor, Taking } from './job.ts'
 import type { JobHost } from './job.ts'
 import { Leases } from './leases.ts'
 import type { Interruption } from './run.ts'
@@ -94,10 +94,11 @@ export class Crew implements JobHost {
 
   /** @param lease the serial of the lease under which they came; null where their CLAIM was recorded at once */
   take(jobs: readonly ClaimedJob[], lease: number | null): void {
+    const taking = new Taking(lease, this.#worker)
     for (const job of jobs) {
       // Given to us although we have it: a fall of the server undid our first claim.
       this.interrupt(job.id, 'LEASE_LOST', 'its claim was undone, and made again')
-      const actor = new JobActor(job, lease, this.#worker, this.#engine, this.#recorder, this)
+      const actor = new JobActor(job, taking, this.#worker, this.#engine, this.#recorder, this)
       this.#actors.set(job.id, actor)
       this.#waiting.push(actor)
     }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ClaimedJob } from '#db/job-claims.ts'
-import type { Move, Transition } from '#db/job-records.ts'
+import type { Move } from '#db/job-records.ts'
 import { recordMoves } from '#db/job-records.ts'
 import { recordProgress } from '#db/jobs.ts'
 import { bindOrganization } from '#db/pool.ts'
@@ -8,16 +8,17 @@ import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { backoffMs, DEFAULT_BACKOFF, PermanentFailure } from '#jobs/job-type.ts'
 import type { JobType, Outcome, RunningJob } from '#jobs/job-type.ts'
 import type { JobEvent, JobFault, JobState } from '#machines/job.ts'
-import { nextJob } from '#machines/job-step.ts'
 import type { JobStanding } from '#machines/job-step.ts'
 import { metrics } from '#metrics.ts'
 import type { Happened } from '#open-telemetry.ts'
 import { tracing } from '#tracing.ts'
+import { Course } from './course.ts'
 import type { Engine } from './engine.ts'
 import { countTransitions } from './recorder.ts'
 import { meterOf } from './meter.ts'
-import type { JobTypeName, Recorder } from './recorder.ts'
+import type { JobTypeName, Recorder, Settled, Settler } from './recorder.ts'
 import { Interruption, Run, toError } from './run.ts'
+import type { RunHost } from './run.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
 
 const STACK_CHARS = 4_000
@@ -25,9 +26,10 @@ const STACK_CHARS = 4_000
 const PROGRESS_MS = 500
 const PROGRESS_NOTE_CHARS = 200
 
-/** A move to which more may be added until it is entered. */
+/** A move, and the course that it is a part of. */
 interface Decision extends Move, JobTypeName {
-  transitions: Transition[]
+  lease: number | null
+  course: Course
 }
 
 /** The job moved on without this run: whatever it would write is refused. */
@@ -50,7 +52,7 @@ export interface JobHost {
  * way in (`begin`), one way in which a run ends (`#close`) and one in which the job leaves (`#leave`). What every quick
  * job goes through is written with callbacks: promises were a third of the worker's time.
  */
-export class JobActor {
+export class JobActor implements RunHost, Settler<Decision> {
   readonly job: ClaimedJob
   /** The serial of the lease under which it came; null where its CLAIM was recorded at once. */
   readonly lease: number | null
@@ -62,31 +64,35 @@ export class JobActor {
   readonly #recorder: Recorder
   readonly #run = new Run()
   #holdsSlot = true
-  readonly since = Date.now()
-  readonly #takenAt = performance.now()
+  readonly #taken: Taking
   /** Whether START is in the database: not known yet, yes, or no, and never will be. */
   #started: boolean | null = true
-  #whenStarted: (() => void)[] = []
+  #whenStarted: (() => void)[] | null = null
   /** START, decided and not yet entered: what ends in the same turn goes with it. */
   #opening: Decision | null = null
-  #standing: JobStanding
+  #course: Course
   #version: number
+  #type: JobType | null = null
   #progress: { share: number; note: string } | null = null
   /** The attempt, where it is traced. Only the handler and its writes run within it: what follows them may be another job's. */
   #happening: Happened | null = null
-  constructor(job: ClaimedJob, lease: number | null, worker: number, engine: Engine, recorder: Recorder, host: JobHost) {
+
+  constructor(job: ClaimedJob, taken: Taking, worker: number, engine: Engine, recorder: Recorder, host: JobHost) {
     this.job = job
-    this.lease = lease
+    this.#taken = taken
+    this.lease = taken.lease
     this.#host = host
     this.#worker = worker
     this.#engine = engine
     this.#recorder = recorder
     this.#version = job.version
-    this.claimed = lease === null ? 'recorded' : 'unknown'
-    this.#standing = {
-      state: lease === null ? 'claimed' : job.was,
-      context: { attempt: job.attempt, max_attempts: job.max_attempts, delay_ms: 0, worker: lease === null ? worker : null, last_error: job.last_error },
-    }
+    this.claimed = taken.lease === null ? 'recorded' : 'unknown'
+    this.#course = taken.courseOf(job)
+  }
+
+  /** When it was taken, on the wall clock. */
+  get since(): number {
+    return this.#taken.since
   }
 
   /** Milliseconds that the handler took. */
@@ -95,7 +101,7 @@ export class JobActor {
   }
 
   get state(): JobState {
-    return this.#standing.state
+    return this.#course.standing.state
   }
 
   /** Breaks the run off; the first reason counts. */
@@ -119,17 +125,26 @@ export class JobActor {
 
   /** CLAIM of a leased job that has waited for a slot longer than most: the table shall say who has it. */
   claim(): void {
-    if (this.#standing.state !== 'queued' && this.#standing.state !== 'retried') return
+    if (this.#course.standing.state !== 'queued' && this.#course.standing.state !== 'retried') return
     const move = this.#decide({ type: 'CLAIM', worker: this.#worker, waited_ms: 0 })
     this.#adopt(move)
-    this.#recorder.enter(move, (recorded) => {
-      this.#noteClaim(recorded)
-      if (recorded !== true) this.interrupt('LEASE_LOST', 'the job had moved on before CLAIM was recorded')
-    })
+    this.#recorder.enter(move, this)
+  }
+
+  /** What became of a move that nobody awaits: CLAIM by itself, START, the end, or several of them in one. */
+  settled(move: Decision, settled: Settled): void {
+    const last = move.transitions.at(-1)!.event
+    if (last === 'CLAIM') {
+      this.#noteClaim(settled)
+      if (settled !== true) this.interrupt('LEASE_LOST', 'the job had moved on before CLAIM was recorded')
+      return
+    }
+    if (last === 'START' || move.transitions.length > 1) this.#noteStart(settled)
+    if (last === 'SUCCEED') this.#settleSuccess(move, settled)
   }
 
   /** The first answer to a move of a leased job is the answer to its CLAIM. */
-  #noteClaim(settled: boolean | Error): void {
+  #noteClaim(settled: Settled): void {
     if (this.claimed === 'unknown' && !(settled instanceof Error)) this.claimed = settled ? 'recorded' : 'refused'
   }
 
@@ -142,7 +157,7 @@ export class JobActor {
   /** START, in the database before the handler begins. */
   async #startDurably(type: JobType): Promise<void> {
     try {
-      await this.#step({ type: 'START' })
+      await this.#take({ type: 'START' })
       this.#runHandler(type)
     } catch (error) {
       this.#freeSlot()
@@ -162,19 +177,20 @@ export class JobActor {
   enterOpening(): void {
     const move = this.#opening
     this.#opening = null
-    if (move) this.#recorder.enter(move, (recorded) => this.#noteStart(recorded))
+    if (move) this.#recorder.enter(move, this)
   }
 
-  #noteStart(recorded: boolean | Error): void {
+  #noteStart(recorded: Settled): void {
     this.#started = recorded === true
     this.#noteClaim(recorded)
     if (!this.#started) this.interrupt('LEASE_LOST', 'the job had moved on before START was recorded')
-    for (const resolve of this.#whenStarted.splice(0)) resolve()
+    for (const resolve of this.#whenStarted ?? []) resolve()
+    this.#whenStarted = null
   }
 
   /** Resolves when it is known whether START is in the database. */
   async #startIsRecorded(): Promise<boolean> {
-    if (this.#started === null) await new Promise<void>((resolve) => this.#whenStarted.push(resolve))
+    if (this.#started === null) await new Promise<void>((resolve) => (this.#whenStarted ??= []).push(resolve))
     return this.#started === true
   }
 
@@ -182,18 +198,23 @@ export class JobActor {
   #runHandler(type: JobType | undefined): void {
     if (!type) return this.#close(new PermanentFailure(`this worker knows no job type ${this.job.job_type}`))
     this.#openTrace(type)
-    this.#run.start(
-      () => this.#traced(() => this.#handle(type)),
-      type.timeout_ms,
-      (outcome) => {
-        meterOf(type.name).run.observe(this.#run.ms / 1_000)
-        this.#close(outcome)
-      },
-    )
+    this.#type = type
+    this.#run.start(this, type.timeout_ms)
+  }
+
+  /** The handler, called by the run. */
+  handle(): Promise<Outcome> {
+    return this.#traced(() => this.#handle(this.#type!))
+  }
+
+  /** What the run came to, told by it once. */
+  ended(outcome: Outcome | Error): void {
+    meterOf(this.job.job_type).ran(this.#run.ms)
+    this.#close(outcome)
   }
 
   #openTrace(type: JobType): void {
-    const attempt = this.#standing.context.attempt
+    const attempt = this.#course.standing.context.attempt
     this.#happening =
       tracing()?.open(`${type.name} attempt ${attempt}`, {
         kind: 'consumer',
@@ -217,23 +238,19 @@ export class JobActor {
   #handle(type: JobType): Promise<Outcome> {
     const payload = type.payload.safeParse(this.job.payload)
     if (!payload.success) throw new PermanentFailure(`payload: ${payload.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`)
-    const run = this.#run
-    const running: RunningJob<unknown> = {
-      id: this.job.id,
-      organization_id: this.job.organization_id,
-      attempt: this.#standing.context.attempt,
-      payload: payload.data,
-      get signal() {
-        return run.signal
-      },
-      read: (work) => this.#transaction(work),
-      progress: (share, note) => this.#noteProgress(share, note),
-    }
-    return type.run(running)
+    return type.run(new Running(this, payload.data))
+  }
+
+  get attempt(): number {
+    return this.#course.standing.context.attempt
+  }
+
+  get signal(): AbortSignal {
+    return this.#run.signal
   }
 
   /** Keeps the newest word on progress, and writes it after a while; a job that is over by then has no use for it. */
-  #noteProgress(share: number, note = ''): void {
+  noteProgress(share: number, note = ''): void {
     const first = this.#progress === null
     this.#progress = { share: Math.min(1, Math.max(0, share)), note: note.slice(0, PROGRESS_NOTE_CHARS) }
     if (first) setTimeout(() => void this.#writeProgress(), PROGRESS_MS)
@@ -242,11 +259,11 @@ export class JobActor {
   async #writeProgress(): Promise<void> {
     const progress = this.#progress
     this.#progress = null
-    if (this.#standing.state !== 'running' || !(await this.#startIsRecorded())) return
+    if (this.#course.standing.state !== 'running' || !(await this.#startIsRecorded())) return
     const version = this.#version
     try {
       const ours = await recordProgress(this.#engine.database.system, { id: this.job.id, version, progress })
-      if (!ours && version === this.#version && this.#standing.state === 'running')
+      if (!ours && version === this.#version && this.#course.standing.state === 'running')
         this.interrupt('LEASE_LOST', 'the job had moved on when its progress was noted')
     } catch (error) {
       if (!isAwayForNow(error)) this.#engine.log.warn({ job_id: this.job.id, err: error }, 'progress could not be noted')
@@ -269,18 +286,13 @@ export class JobActor {
     // A result may be one that PostgreSQL refuses: START must not go down with it.
     if (!opening || result !== undefined) {
       this.enterOpening()
-      const move = this.#decide({ type: 'SUCCEED' }, result)
-      return this.#recorder.enter(move, (settled) => this.#settleSuccess(move, settled))
+      return this.#recorder.enter(this.#decide({ type: 'SUCCEED' }, result), this)
     }
     this.#opening = null
-    opening.standing = this.#next(opening.standing, { type: 'SUCCEED' }, undefined, opening.transitions)
-    this.#recorder.enter(opening, (settled) => {
-      this.#noteStart(settled)
-      this.#settleSuccess(opening, settled)
-    })
+    this.#recorder.enter(this.#moveTo(this.#step(opening.course, { type: 'SUCCEED' }), opening.version, opening.lease), this)
   }
 
-  #settleSuccess(move: Decision, settled: boolean | Error): void {
+  #settleSuccess(move: Decision, settled: Settled): void {
     if (settled instanceof Error) return void this.#leaveAfter(this.#fail(settled))
     if (!settled) return this.#leave(new LeaseLost())
     this.#adopt(move)
@@ -312,7 +324,7 @@ export class JobActor {
 
   #endTrace(error: unknown): void {
     if (!this.#happening) return
-    const { state } = this.#standing
+    const { state } = this.#course.standing
     // Not the message: it may quote what a customer wrote.
     const fault = error === null ? (state === 'retried' || state === 'failed' ? state : undefined) : toError(error).name
     this.#happening.end({ 'atum.job.state': error === null ? state : 'lost' }, fault)
@@ -348,12 +360,12 @@ export class JobActor {
   }
 
   async #finish(event: JobEvent, details: unknown): Promise<void> {
-    await this.#step(event, details)
+    await this.#take(event, details)
     this.#countEnd()
   }
 
   /** Decides, has it recorded, and stands where the machine says. @throws LeaseLost */
-  async #step(event: JobEvent, details?: unknown): Promise<void> {
+  async #take(event: JobEvent, details?: unknown): Promise<void> {
     const move = this.#decide(event, undefined, details)
     this.enterOpening()
     const recorded = await this.#recorder.record(move)
@@ -371,7 +383,7 @@ export class JobActor {
     for (let tries = 1; ; tries += 1) {
       try {
         await this.#traced(() =>
-          this.#transaction(async (tx) => {
+          this.transaction(async (tx) => {
             await writes(tx)
             if (!(await recordMoves(tx, [move])).has(move.id)) throw new LeaseLost()
           }),
@@ -390,45 +402,30 @@ export class JobActor {
 
   /** What `event` makes of the job. A leased job's CLAIM goes with the first thing that is decided. */
   #decide(event: JobEvent, result?: unknown, details?: unknown): Decision {
-    const { state } = this.#standing
+    const { state } = this.#course.standing
     const isLeased = state === 'queued' || state === 'retried'
-    const transitions: Transition[] = []
-    let standing = this.#standing
-    if (isLeased && event.type !== 'CLAIM') standing = this.#next(standing, { type: 'CLAIM', worker: this.#worker, waited_ms: 0 }, undefined, transitions)
-    standing = this.#next(standing, event, details, transitions)
-    return {
-      id: this.job.id,
-      job_type: this.job.job_type,
-      version: this.#version,
-      standing,
-      transitions,
-      result,
-      lease: isLeased ? this.lease : null,
-    }
+    const claimed = isLeased && event.type !== 'CLAIM' ? this.#step(this.#course, { type: 'CLAIM', worker: this.#worker, waited_ms: 0 }) : this.#course
+    return this.#moveTo(this.#step(claimed, event, details), this.#version, isLeased ? this.lease : null, result)
   }
 
-  #next(standing: JobStanding, event: JobEvent, details: unknown, transitions: Transition[]): JobStanding {
-    const next = nextJob(standing, event)
-    if (!next) throw new Error(`job ${this.job.id}: the machine has no ${event.type} in ${standing.state}`)
-    transitions.push({
-      event: event.type,
-      from: standing.state,
-      to: next.state,
-      attempt: next.context.attempt,
-      worker: this.#worker,
-      decided_at: event.type === 'CLAIM' ? this.#takenAt : performance.now(),
-      details,
-    })
+  #moveTo(course: Course, version: number, lease: number | null, result?: unknown): Decision {
+    const { id, job_type } = this.job
+    return { id, job_type, version, standing: course.standing, transitions: course.transitions, result, lease, course }
+  }
+
+  #step(course: Course, event: JobEvent, details?: unknown): Course {
+    const next = course.step(event, this.#worker, event.type === 'CLAIM' ? this.#taken.at : wholeMs(), details)
+    if (!next) throw new Error(`job ${this.job.id}: the machine has no ${event.type} in ${course.standing.state}`)
     return next
   }
 
-  #adopt(move: Move): void {
-    this.#standing = move.standing
+  #adopt(move: Decision): void {
+    this.#course = move.course.recorded()
     this.#version = move.version + move.transitions.length
   }
 
   /** A transaction in the job's organisation; without one it sees no tenant's rows. */
-  #transaction<T>(work: (tx: DatabaseTransactionConnection) => Promise<T>): Promise<T> {
+  transaction<T>(work: (tx: DatabaseTransactionConnection) => Promise<T>): Promise<T> {
     const { organization_id } = this.job
     return this.#engine.transactions.execute(() =>
       this.#engine.database.system.transaction(async (tx) => {
@@ -439,7 +436,7 @@ export class JobActor {
   }
 
   #backoffMs(): number {
-    return backoffMs(this.#engine.jobTypes.get(this.job.job_type)?.backoff ?? DEFAULT_BACKOFF, this.#standing.context.attempt, this.#engine.chance())
+    return backoffMs(this.#engine.jobTypes.get(this.job.job_type)?.backoff ?? DEFAULT_BACKOFF, this.#course.standing.context.attempt, this.#engine.chance())
   }
 
   #noteLeaseLost(): void {
@@ -449,7 +446,77 @@ export class JobActor {
   }
 
   #countEnd(): void {
-    meterOf(this.job.job_type).countEnd(this.#engine.workerName, this.#standing.state)
+    meterOf(this.job.job_type).countEnd(this.#engine.workerName, this.#course.standing.state)
+  }
+}
+
+/** What jobs that were taken together have in common. */
+export class Taking {
+  /** The serial of their lease; null where their CLAIM was recorded at once. */
+  readonly lease: number | null
+  /** On the wall clock. */
+  readonly since = Date.now()
+  /** On this process's monotonic clock. */
+  readonly at = wholeMs()
+  readonly #worker: number
+  #last: { job: ClaimedJob; course: Course } | null = null
+
+  constructor(lease: number | null, worker: number) {
+    this.lease = lease
+    this.#worker = worker
+  }
+
+  /** Where the job's course begins: in one place for neighbours that are alike. */
+  courseOf(job: ClaimedJob): Course {
+    if (this.#last === null || !isAlike(job, this.#last.job)) this.#last = { job, course: new Course(this.#standingOf(job)) }
+    return this.#last.course
+  }
+
+  #standingOf({ was, attempt, max_attempts, last_error }: ClaimedJob): JobStanding {
+    const worker = this.lease === null ? this.#worker : null
+    return { state: this.lease === null ? 'claimed' : was, context: { attempt, max_attempts, delay_ms: 0, worker, last_error } }
+  }
+}
+
+function isAlike(job: ClaimedJob, other: ClaimedJob): boolean {
+  return job.was === other.was && job.attempt === other.attempt && job.max_attempts === other.max_attempts && job.last_error === other.last_error
+}
+
+/** The monotonic clock in whole milliseconds, rounded up: what comes after CLAIM is never told as before it. */
+const wholeMs = (): number => Math.ceil(performance.now())
+
+/** What a handler is given. What it looks at is made when it looks: most quick ones use next to nothing of it. */
+class Running implements RunningJob<unknown> {
+  readonly #actor: JobActor
+  readonly payload: unknown
+
+  constructor(actor: JobActor, payload: unknown) {
+    this.#actor = actor
+    this.payload = payload
+  }
+
+  get id(): number {
+    return this.#actor.job.id
+  }
+
+  get organization_id(): string | null {
+    return this.#actor.job.organization_id
+  }
+
+  get attempt(): number {
+    return this.#actor.attempt
+  }
+
+  get signal(): AbortSignal {
+    return this.#actor.signal
+  }
+
+  get read(): RunningJob<unknown>['read'] {
+    return (work) => this.#actor.transaction(work)
+  }
+
+  get progress(): RunningJob<unknown>['progress'] {
+    return (share, note) => this.#actor.noteProgress(share, note)
   }
 }
 

@@ -27,12 +27,18 @@ interface Opening {
 }
 
 /** What became of a move: recorded, refused because the job had moved on, or what PostgreSQL says of this very move. */
-type Settled = boolean | Error
+export type Settled = boolean | Error
 
-/** A move that waits for its statement, and who is told. */
+/** Who is told what became of a move. */
+export interface Settler<M extends Move> {
+  settled(move: M, settled: Settled): void
+}
+
+/** A move that waits for its statement, who is told, and the job's next one. */
 interface Entry {
   move: Move & JobTypeName
-  settle: (settled: Settled) => void
+  settler: Settler<never>
+  next: Entry | null
 }
 
 /**
@@ -42,11 +48,10 @@ interface Entry {
 export class Recorder {
   readonly #engine: Engine
   /** By job: a job's moves are recorded in the order in which they were decided. */
-  #waiting = new Map<number, Entry[]>()
-  /** Jobs of the statements under way; what they decide meanwhile waits for these to end. */
-  readonly #inFlight = new Set<number>()
+  #waiting = new Map<number, Entry>()
+  /** The statements under way; what their jobs decide meanwhile waits for these to end. */
+  #underWay: ReadonlyMap<number, Entry>[] = []
   #openings: Opening[] = []
-  #flushes = 0
   #isGathering = false
   #whenIdle: (() => void)[] = []
 
@@ -62,7 +67,7 @@ export class Recorder {
    */
   record(move: Move & JobTypeName): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      this.enter(move, (settled) => (settled instanceof Error ? reject(settled) : resolve(settled)))
+      this.enter(move, { settled: (_, settled) => (settled instanceof Error ? reject(settled) : resolve(settled)) })
     })
   }
 
@@ -72,11 +77,12 @@ export class Recorder {
     this.#gather()
   }
 
-  /** The same for who does not wait: `settle` is told when it is known. */
-  enter(move: Move & JobTypeName, settle: Entry['settle']): void {
-    const entries = this.#waiting.get(move.id)
-    if (entries) entries.push({ move, settle })
-    else this.#waiting.set(move.id, [{ move, settle }])
+  /** The same for who does not wait: `settler` is told when it is known. */
+  enter<M extends Move & JobTypeName>(move: M, settler: Settler<M>): void {
+    const entry = { move, settler, next: null }
+    const first = this.#waiting.get(move.id)
+    if (first) lastOf(first).next = entry
+    else this.#waiting.set(move.id, entry)
     this.#gather()
   }
 
@@ -86,7 +92,7 @@ export class Recorder {
   }
 
   get #isIdle(): boolean {
-    return this.#waiting.size === 0 && this.#openings.length === 0 && this.#flushes === 0
+    return this.#waiting.size === 0 && this.#openings.length === 0 && this.#underWay.length === 0
   }
 
   /** Lets everything that is decided in this turn of the event loop come along: a quick job's START and its end are one write. */
@@ -100,7 +106,7 @@ export class Recorder {
   }
 
   get #mayFlush(): boolean {
-    return this.#flushes === 0 || (this.#flushes < FLUSHES_MAX && this.#waiting.size + this.#openings.length >= SECOND_MIN)
+    return this.#underWay.length === 0 || (this.#underWay.length < FLUSHES_MAX && this.#waiting.size + this.#openings.length >= SECOND_MIN)
   }
 
   async #flush(): Promise<void> {
@@ -108,58 +114,94 @@ export class Recorder {
     this.#openings = []
     for (const opening of openings) opening.enterOpening()
     const batch = this.#nextBatch()
-    if (batch.length === 0) return
-    this.#flushes += 1
-    for (const [first] of batch) this.#inFlight.add(first!.move.id)
+    if (batch.size === 0) return
+    this.#underWay.push(batch)
     try {
-      await this.#write(batch)
+      await this.#write([...batch.values()])
     } finally {
-      this.#flushes -= 1
-      for (const [first] of batch) this.#inFlight.delete(first!.move.id)
+      this.#underWay = this.#underWay.filter((other) => other !== batch)
     }
     if (this.#waiting.size > 0 || this.#openings.length > 0) this.#gather()
     else if (this.#isIdle) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
-  /** Up to BATCH_MAX jobs; of each the oldest move, and those that follow it without a gap, as one. */
-  #nextBatch(): Entry[][] {
-    const batch: Entry[][] = []
-    for (const [id, entries] of this.#waiting) {
-      if (batch.length === BATCH_MAX) break
-      if (this.#inFlight.has(id)) continue
-      const gap = entries.length === 1 ? -1 : entries.findIndex(({ move }, at) => at > 0 && !follows(move, entries[at - 1]!.move))
-      batch.push(gap === -1 ? entries : entries.splice(0, gap))
-      if (gap === -1) this.#waiting.delete(id)
+  /** Up to BATCH_MAX jobs; of each the oldest move, and those that follow it without a gap, as one. Mostly that is all that waits. */
+  #nextBatch(): Map<number, Entry> {
+    const waiting = this.#waiting
+    this.#waiting = new Map()
+    if (waiting.size <= BATCH_MAX && waiting.values().every((entry) => !this.#isUnderWay(entry.move.id) && isWhole(entry))) return waiting
+    const batch = new Map<number, Entry>()
+    for (const [id, entry] of waiting) {
+      if (batch.size === BATCH_MAX || this.#isUnderWay(id)) {
+        this.#waiting.set(id, entry)
+        continue
+      }
+      batch.set(id, entry)
+      const rest = cutAtGap(entry)
+      if (rest) this.#waiting.set(id, rest)
     }
     return batch
   }
 
-  async #write(batch: Entry[][]): Promise<void> {
+  #isUnderWay(id: number): boolean {
+    return this.#underWay.some((batch) => batch.has(id))
+  }
+
+  async #write(batch: readonly Entry[]): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       const started = performance.now()
       try {
         const recorded = await recordMoves(this.#engine.database.system, batch.map(merged))
         metrics.recorderFlush.observe((performance.now() - started) / 1_000)
-        for (const entries of batch) settle(entries, recorded.has(entries[0]!.move.id))
+        for (const entry of batch) settleAll(entry, recorded.has(entry.move.id))
         return
       } catch (error) {
         if (isAwayForNow(error) || isRollback(error)) {
           await pause(isRollback(error) ? 5 : awayPauseMs(tries, this.#engine.chance()))
         } else if (batch.length > 1) {
           // One of them is to blame: each alone, so that only that one fails.
-          for (const entries of batch) await this.#write([entries])
+          for (const entry of batch) await this.#write([entry])
           return
         } else {
           // What came before the refused move is sound: it is recorded without it.
-          const refused = batch[0]!.at(-1)!
-          const sound = batch[0]!.slice(0, -1)
-          if (sound.length > 0) await this.#write([sound])
-          refused.settle(toError(error))
+          const refused = cutLast(batch[0]!)
+          if (refused !== batch[0]!) await this.#write([batch[0]!])
+          settle(refused, toError(error))
           return
         }
       }
     }
   }
+}
+
+function lastOf(entry: Entry): Entry {
+  let last = entry
+  while (last.next) last = last.next
+  return last
+}
+
+/** Whether each move goes on where the one before it ends. */
+function isWhole(entry: Entry): boolean {
+  for (let one = entry; one.next; one = one.next) if (!follows(one.next.move, one.move)) return false
+  return true
+}
+
+/** Parts the moves of a job before the first that does not go on where the one before it ends; what is cut off, if anything. */
+function cutAtGap(entry: Entry): Entry | null {
+  let last = entry
+  while (last.next && follows(last.next.move, last.move)) last = last.next
+  const rest = last.next
+  last.next = null
+  return rest
+}
+
+/** Cuts off the last move of a job, and returns it; it may be the only one. */
+function cutLast(entry: Entry): Entry {
+  let before: Entry | null = null
+  let last = entry
+  for (; last.next; last = last.next) before = last
+  if (before) before.next = null
+  return last
 }
 
 /** Whether a move goes on where the other ends. A gap or a lease parts two claims of one job, the first of which was undone by a fall of the server. */
@@ -168,26 +210,23 @@ function follows(move: Move, { version, transitions }: Move): boolean {
 }
 
 /** Several moves of one job, each deciding on what the one before left, as one. */
-function merged(entries: readonly Entry[]): Move {
-  const first = entries[0]!.move
-  if (entries.length === 1) return first
-  const last = entries.at(-1)!.move
-  return {
-    id: first.id,
-    version: first.version,
-    standing: last.standing,
-    transitions: entries.length === 2 ? [...first.transitions, ...last.transitions] : entries.flatMap(({ move }) => move.transitions),
-    result: last.result,
-    lease: first.lease ?? null,
+function merged(entry: Entry): Move {
+  const first = entry.move
+  if (!entry.next) return first
+  const last = lastOf(entry).move
+  const transitions = [...first.transitions]
+  for (let one = entry.next as Entry | null; one; one = one.next) transitions.push(...one.move.transitions)
+  return { id: first.id, version: first.version, standing: last.standing, transitions, result: last.result, lease: first.lease ?? null }
+}
+
+function settleAll(entry: Entry, recorded: boolean): void {
+  for (let one: Entry | null = entry; one; one = one.next) {
+    if (recorded) countTransitions(one.move)
+    settle(one, recorded)
   }
 }
 
-function settle(entries: readonly Entry[], recorded: boolean): void {
-  for (const entry of entries) {
-    if (recorded) countTransitions(entry.move)
-    entry.settle(recorded)
-  }
-}
+const settle = ({ move, settler }: Entry, settled: Settled): void => (settler as Settler<Move>).settled(move, settled)
 
 /** Feeds the metric of transitions, once they are in the database. */
 export function countTransitions(move: Move & JobTypeName): void {

@@ -14,11 +14,18 @@ export class Interruption extends Error {
   }
 }
 
+/** Whose handler a run calls, and who is told, once, what it answered or threw, or the interruption that it did not outlive. */
+export interface RunHost {
+  handle(): Promise<Outcome>
+  ended(outcome: Outcome | Error): void
+}
+
 /** One run of a handler, which can be interrupted before it begins and while it lasts; the first interruption counts. */
 export class Run {
   #abort: AbortController | null = null
   #interruption: Interruption | null = null
-  #settle: ((outcome: Outcome | Error) => void) | null = null
+  /** Until the run is over. */
+  #host: RunHost | null = null
   #grace: NodeJS.Timeout | undefined
   #timeout: NodeJS.Timeout | undefined
   #timeoutMs = 0
@@ -41,40 +48,43 @@ export class Run {
     if (this.#interruption) return
     this.#interruption = new Interruption(kind, message)
     this.#abort?.abort(this.#interruption)
-    if (this.#settle) this.#grace = setTimeout(() => this.#settled(this.#interruption!), ABORT_GRACE_MS)
+    if (this.#host) this.#grace = setTimeout(() => this.#settled(this.#interruption!), ABORT_GRACE_MS)
   }
 
-  /** Calls the handler and tells `ended`, once, what it answered or threw, or the interruption that it did not outlive. Never throws. */
-  start(handler: () => Promise<Outcome>, timeoutMs: number, ended: (outcome: Outcome | Error) => void): void {
-    if (this.#interruption) return ended(this.#interruption)
+  /** Calls the handler and tells the host what came of it. Never throws. */
+  start(host: RunHost, timeoutMs: number): void {
+    if (this.#interruption) return host.ended(this.#interruption)
     this.#startedAt = performance.now()
     this.#timeoutMs = timeoutMs
-    this.#settle = ended
+    this.#host = host
     watchDeadline(this)
     let outcome: Promise<Outcome>
     try {
-      outcome = handler()
+      outcome = host.handle()
     } catch (error) {
       return this.#settled(toError(error))
     }
-    outcome.then(this.#settled, (error: unknown) => this.#settled(toError(error)))
+    outcome.then(
+      (answer) => this.#settled(answer),
+      (error: unknown) => this.#settled(toError(error)),
+    )
   }
 
   /** Begins to watch the deadline of a run that is not over yet. */
   arm(): void {
-    if (!this.#settle) return
+    if (!this.#host) return
     const leftMs = this.#startedAt + this.#timeoutMs - performance.now()
     this.#timeout = setTimeout(() => this.interrupt('TIMEOUT', `did not end within ${this.#timeoutMs} ms`), Math.max(0, leftMs))
   }
 
-  #settled = (outcome: Outcome | Error): void => {
-    const ended = this.#settle
-    if (!ended) return
-    this.#settle = null
+  #settled(outcome: Outcome | Error): void {
+    const host = this.#host
+    if (!host) return
+    this.#host = null
     if (this.#timeout) clearTimeout(this.#timeout)
     if (this.#grace) clearTimeout(this.#grace)
     this.ms = performance.now() - this.#startedAt
-    ended(outcome instanceof Error && this.#interruption ? this.#interruption : outcome)
+    host.ended(outcome instanceof Error && this.#interruption ? this.#interruption : outcome)
   }
 }
 

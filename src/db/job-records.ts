@@ -191,7 +191,7 @@ function numbers<T>(rows: readonly T[], pick: (row: T) => number | null): string
 
 /** Whole milliseconds since a transition was decided: by so much its event lies before the statement that records it, never by more. */
 function agoMs({ decided_at }: Transition, now: number): number {
-  return decided_at === undefined ? 0 : Math.floor(now - decided_at)
+  return decided_at === undefined ? 0 : Math.max(0, Math.floor(now - decided_at))
 }
 
 /** Who held the job before the move: its transitions name the holder from which they take it. */
