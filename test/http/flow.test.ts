@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
 import { findViolations, readHorizon } from '#db/database-health.ts'
+import { sql } from '#db/sql.ts'
 import { testDatabase, until } from '../support/database.ts'
 import { enqueueProbes, testWorker } from '../support/engine.ts'
 import { createOrganization } from '../support/people.ts'
@@ -206,8 +207,15 @@ test('a waiting job is told when to run, and keeps its place in its lane; one th
   assert.equal((await operator.get(`/jobs/${job}`)).body.waiting_because[0].reason, 'not_due')
   assert.deepEqual(await database.owner('select * from job_log_violations where job_id = $1', [job]), [])
   assert.equal((await operator.get('/audit?action=job.reschedule')).body.items[0].entity_id, String(job))
+  const taken = await database.system.transaction(async (tx) => {
+    await tx.query(sql.typeAlias('void')`select from job_ready where job_id = ${job!} for update`)
+    return operator.post(`/jobs/${job}/reschedule`, { run_after: later })
+  })
+  assert.equal(taken.status, 409)
+  assert.match(taken.body.detail, /A worker is taking this job/)
   await operator.post(`/jobs/${job}/cancel`)
-  assert.equal((await operator.post(`/jobs/${job}/reschedule`, { run_after: later })).status, 409)
+  const refused = await operator.post(`/jobs/${job}/reschedule`, { run_after: later })
+  assert.deepEqual([refused.status, refused.body.type, refused.body.allowed_events], [409, 'urn:atum-desk:problem:move-refused', ['REQUEUE']])
   assert.equal((await admin.post(`/jobs/${job}/reschedule`, { run_after: later })).status, 404)
 })
 

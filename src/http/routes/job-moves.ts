@@ -6,6 +6,8 @@ import { findJob } from '#db/job-lists.ts'
 import { moveJob } from '#db/job-moves.ts'
 import { rescheduleJob } from '#db/reschedule.ts'
 import type { JobRow } from '#db/jobs.ts'
+import { eventsIn } from '#machines/job-step.ts'
+import type { JobState } from '#machines/job.ts'
 import { jobSchema, showJob } from '../job-shapes.ts'
 import { notFound, refusal } from '../refusal.ts'
 import { identityOf, inScope } from '../scope.ts'
@@ -13,6 +15,8 @@ import type { RouteOptions } from '../services.ts'
 import { instant, noBody, numberParams } from '../shapes.ts'
 
 const due = z.strictObject({ run_after: instant })
+
+const MOVE_REFUSED = 'urn:atum-desk:problem:move-refused'
 
 /** An operator's decisions about one job, each with its audit row. */
 export const jobMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { services: { database, notifier } }) => {
@@ -26,7 +30,7 @@ export const jobMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
       if (answer.kind === 'unknown') throw notFound('job')
       if (answer.kind === 'refused') {
         throw refusal(409, `A job that is ${answer.state} cannot be ${type === 'CANCEL' ? 'cancelled' : 'queued again'}.`, {
-          type: 'urn:atum-desk:problem:move-refused',
+          type: MOVE_REFUSED,
           members: { state: answer.state, allowed_events: answer.allowed_events },
         })
       }
@@ -81,9 +85,7 @@ export const jobMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
       const job = await inScope(database, identity, async (tx) => {
         const before = await findJob(tx, id)
         if (!before) throw notFound('job')
-        if (!(await rescheduleJob(tx, id, run_after))) {
-          throw refusal(409, `Only a job that waits can be told when to run; this one is ${before.status}.`, { members: { state: before.status } })
-        }
+        if (!(await rescheduleJob(tx, id, run_after))) throw cannotWait(before.status)
         await insertAudit(tx, {
           organization_id: before.organization_id,
           actor_id: identity.user_id,
@@ -100,4 +102,13 @@ export const jobMoveRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { 
       return showJob(row)
     },
   )
+}
+
+/** A job that is queued by its row has been given to a worker, whose claim is not recorded yet, or is being taken. */
+function cannotWait(state: JobState): Error {
+  const isTaken = state === 'queued' || state === 'retried'
+  const detail = isTaken
+    ? 'A worker is taking this job now. Look at it again in a moment: it can be cancelled, also while it runs.'
+    : `Only a job that waits can be told when to run; this one is ${state}.`
+  return refusal(409, detail, { type: MOVE_REFUSED, members: { state, allowed_events: eventsIn(state) } })
 }
