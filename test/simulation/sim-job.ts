@@ -101,7 +101,7 @@ export class SimJob {
   #end(outcome: Outcome): void {
     if (this.#through) return
     this.#through = true
-    this.#crew.slotDone()
+    this.#crew.slotDone(this.#begun)
     const { world } = this.#crew
     if (this.#interruption !== null) return this.#endInterrupted(this.#interruption)
     if (outcome === 'plain') return this.#step({ type: 'SUCCEED' }, {}, () => this.#leave(true))
@@ -193,7 +193,7 @@ export class SimJob {
   #leave(recorded: boolean): void {
     if (!this.#through) {
       this.#through = true
-      this.#crew.slotDone()
+      this.#crew.slotDone(this.#begun)
     }
     this.#crew.left(this, recorded)
   }

@@ -19,6 +19,8 @@ const SETTLE_MS = 10_000
 const QUEUE = 'default'
 /** A leased job that has not begun after this time is recorded as claimed. */
 const LEASED_MS = 100
+/** Jobs that wait for a slot are looked through this often. */
+const REVIEW_MS = 1_000
 const RESCUE_BATCH = 500
 /** How often a claim meets others at the bundles that it wants. */
 const CONTENDED = 0.1
@@ -37,6 +39,8 @@ export class SimCrew {
   #lanes = new Lanes()
   #waiting: SimJob[] = []
   #running = 0
+  #ended = 0
+  #willReview = false
   #claiming = false
   #woken = false
   #away = 0
@@ -126,8 +130,32 @@ export class SimCrew {
     if (this.closed) for (const job of jobs) job.interrupt(this.worker.isDraining ? 'RELEASE' : 'LEASE_LOST')
     this.#fillSlots()
     if (this.#waiting.length > 0) this.#later(LEASED_MS, () => this.#waiting.forEach((job) => job.claim()))
+    if (this.#waiting.length > 0) this.#reviewLater()
     if (this.#woken || this.#lanes.hasDue(world.now)) return this.#later(1, () => this.claim(this.#woken))
     this.#later(Math.min(SETTINGS.POLL_MS, Math.max(5, this.#lanes.nextDueMs(world.now) ?? SETTINGS.POLL_MS)), () => this.claim(true))
+  }
+
+  #reviewLater(): void {
+    if (this.#willReview) return
+    this.#willReview = true
+    const before = this.#ended
+    this.#later(REVIEW_MS, () => this.#review(before))
+  }
+
+  /** Gives back what waits behind runs of which none has ended meanwhile. */
+  #review(endedBefore: number): void {
+    this.#willReview = false
+    if (this.#waiting.length === 0) return
+    if (this.#ended === endedBefore) this.#interruptWaiting('RELEASE')
+    else this.#reviewLater()
+  }
+
+  #interruptWaiting(kind: Interruption): void {
+    for (const job of this.#waiting.splice(0)) {
+      job.interrupt(kind)
+      this.#running += 1
+      job.begin()
+    }
   }
 
   wake(): void {
@@ -153,8 +181,9 @@ export class SimCrew {
     }
   }
 
-  slotDone(): void {
+  slotDone(hasRun: boolean): void {
     this.#running -= 1
+    if (hasRun) this.#ended += 1
     this.#later(0, () => this.#fillSlots())
   }
 
@@ -172,13 +201,7 @@ export class SimCrew {
   /** Claims no more; those that have not begun are interrupted now, and need no slot for it. */
   close(kind: Interruption, everybody: boolean): void {
     this.closed = true
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const job of waiting) {
-      job.interrupt(kind)
-      this.#running += 1
-      job.begin()
-    }
+    this.#interruptWaiting(kind)
     if (everybody) for (const job of this.jobs.values()) job.interrupt(kind)
   }
 

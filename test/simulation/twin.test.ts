@@ -94,9 +94,12 @@ async function lookAround(): Promise<{ worker: number; planned: LaneQuota[]; mir
   const [lanes, mirrored] = [await readyLanes(db, QUEUE, 100), twins.readyLanes(twin, QUEUE, now)]
   const names = (rows: readonly LaneRow[]) => rows.map(({ tenant, priority, bundled, due_in_ms }) => [tenant, priority, bundled, due_in_ms <= 0])
   assert.deepEqual(names(lanes), names(mirrored), `step ${now}: lanes`)
+  const alone = chance() < 0.3 ? between(0, lanes.length - 1) : null
   const limits = lanes.map(({ bundled }) => (bundled ? oneOf([between(1, 4), between(5, 150)]) : between(1, 4)))
   const worker = oneOf([...twin.workers.keys()])
-  return { worker, planned: quotasOf(lanes, limits), mirrored: quotasOf(mirrored, limits) }
+  // A claim from one plain lane goes by a statement of its own.
+  const some = (quotas: LaneQuota[]): LaneQuota[] => quotas.filter((_, at) => alone === null || at === alone)
+  return { worker, planned: some(quotasOf(lanes, limits)), mirrored: some(quotasOf(mirrored, limits)) }
 }
 
 async function claim(): Promise<void> {
