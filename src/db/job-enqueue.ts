@@ -42,8 +42,7 @@ export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[
   if (jobs.length === 0) return []
   const happening = openEnqueue(jobs)
   try {
-    const insert = jobs.length < BUNDLED_MIN && jobs.every(isPlain) ? insertPlainJobs : insertJobs
-    const enqueued = await insert(db, jobs, { traceparent: happening?.traceparent ?? null, message: wakeMessage(jobs, wake) })
+    const enqueued = await insertOf(jobs)(db, jobs, { traceparent: happening?.traceparent ?? null, message: wakeMessage(jobs, wake) })
     countEnqueued(
       db,
       jobs.filter((_, index) => enqueued[index] !== null),
@@ -52,6 +51,12 @@ export async function enqueueJobs(db: CommonQueryMethods, jobs: readonly NewJob[
   } finally {
     happening?.end()
   }
+}
+
+/** The least that these jobs need. */
+function insertOf(jobs: readonly NewJob[]): typeof insertJobs {
+  if (jobs.length < BUNDLED_MIN) return jobs.every(isPlain) ? insertPlainJobs : insertJobs
+  return isPlain(jobs[0]!) && jobs.every((job, at) => at === 0 || isAlike(job, jobs[at - 1]!)) ? insertAlikeJobs : insertJobs
 }
 
 /** What is told of jobs as they commit, or null. */
@@ -84,6 +89,34 @@ async function insertPlainJobs(db: CommonQueryMethods, jobs: readonly NewJob[], 
     prepared(
       'enqueue-plain-jobs',
       sql.type(plainRow)`with ${plainJobs(jobs, traceparent)} select string_agg(id::text, ',' order by ordinal) as ids, ${told(message)} from job`,
+    ),
+  )
+  return numbersIn(ids)
+}
+
+/** Many plain jobs that differ in their payloads alone: what they have in common is said once, and joined with nothing. */
+async function insertAlikeJobs(db: CommonQueryMethods, jobs: readonly NewJob[], { traceparent, message }: Companions): Promise<number[]> {
+  const { organization_id, job_type, queue, priority, max_attempts, delay_ms } = kindOfJob(jobs[0]!)
+  const runAfter = sql.fragment`now() + ${delay_ms}::float8 * interval '1 millisecond'`
+  const { ids } = await db.one(
+    prepared(
+      'enqueue-alike-jobs',
+      sql.type(plainRow)`
+    with job as materialized (
+      select nextval('job_queue_id_seq') as id, payload, ordinal from jsonb_array_elements(${payloadsOf(jobs)}::jsonb) with ordinality as job (payload, ordinal)
+    ), queued as (
+      insert into job_queue (id, organization_id, job_type, queue, priority, max_attempts, run_after, payload, traceparent)
+      overriding system value
+      select id, ${organization_id}::uuid, ${job_type}::text, ${queue}::text, ${priority}::int2, ${max_attempts}::int2, ${runAfter}, payload, ${traceparent}::text from job
+    ), bundled as (
+      insert into job_bundles (queue, tenant, priority, run_after, last_id, job_ids)
+      select ${queue}::text, coalesce(${organization_id}::uuid, ${NO_TENANT}), ${priority}::int2, ${runAfter}, max(id), array_agg(id order by id)
+        from job group by (ordinal - 1) / ${BUNDLE_MAX}::int8
+    ), logged as (
+      insert into job_events (job_id, seq, event, from_state, to_state, attempt, organization_id)
+      select id, 1, 'ENQUEUE', null, 'queued', 0, ${organization_id}::uuid from job
+    )
+    select string_agg(id::text, ',' order by ordinal) as ids, ${told(message)} from job`,
     ),
   )
   return numbersIn(ids)
