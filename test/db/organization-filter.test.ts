@@ -9,6 +9,7 @@ const FOLDER = new URL('../../src/db/', import.meta.url)
 const FOR_ALL: Record<string, readonly string[] | 'all of it'> = {
   // The engine: one claim takes jobs of many organisations.
   'job-claims.ts': 'all of it',
+  'lane-lease.ts': 'all of it',
   'job-counts.ts': 'all of it',
   'job-dependencies.ts': 'all of it',
   'job-kept-keys.ts': 'all of it',
