@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '#db/embedded.ts'
@@ -19,6 +19,8 @@ export async function benchServer(): Promise<BenchServer> {
   let directory = ''
   if (!given) {
     directory = await mkdtemp(join(tmpdir(), 'atum-desk-bench-'))
+    // Where root runs this, the account of the database must reach its folder: its cluster would lie elsewhere, and stay.
+    await chmod(directory, 0o711)
     embedded = await startEmbeddedPostgres({ directory, settings: SERVER_SETTINGS })
   }
   const base = given ?? embedded!.url
