@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { startEmbeddedPostgres } from '#db/embedded.ts'
+import { removeEmbedded, startEmbeddedPostgres } from '#db/embedded.ts'
 import { allowServiceLogins, serviceUrls } from '#db/logins.ts'
 import { migrate } from '#db/migrations.ts'
 import { openDatabase } from '#db/pool.ts'
@@ -82,7 +82,7 @@ test('kill -9 of PostgreSQL in the middle: the worker waits for it, goes on, and
     await owner.end()
   } finally {
     await server.stop()
-    await rm(directory, { recursive: true, force: true })
+    await removeEmbedded(directory)
   }
 })
 

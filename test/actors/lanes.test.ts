@@ -54,7 +54,7 @@ test('a lane that gave less than asked is dry until the lanes are renewed; anoth
   assert.deepEqual(lanes.plan(20, 0), [{ tenant: 'b', priority: 0, limit_key: '', bundled: false, limit_max: null, after_us: 2_000_000, limit: 20 }])
 })
 
-test("bundles and single places of an organisation go by priority and age alike, and share nothing of what is another one's", () => {
+test('bundles and single places of an organisation go by priority and age alike, and have one share between them', () => {
   const bundles = { ...lane('a', 0, 1_000), bundled: true }
   const first = (single: LaneRow): boolean => lanesOf(single, bundles, lane('b')).plan(10, 0)[0]!.bundled
   assert.deepEqual([first(lane('a', 0, 999)), first(lane('a', 0, 1_001)), first(lane('a', 1, 60_999)), first(lane('a', 1, 61_001))], [false, true, false, true])
