@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { coresUsed } from './support/machine.ts'
 import { enqueue, startWorkers } from './support/children.ts'
 import { median, ratios, rounded } from './support/numbers.ts'
 import { openStore } from './support/store.ts'
@@ -13,6 +14,8 @@ export interface DrainRound {
   drain_per_second: number
   /** CPU of the worker processes, without the database's. */
   worker_cpu_us_per_job: number
+  /** Per cent of the machine's cores that did something while the jobs were worked off. */
+  cores_busy: number
 }
 
 const JOBS = 50_000
@@ -37,9 +40,11 @@ export async function drainRound(
   try {
     const seconds = await enqueue(contestant, store.url, jobs, batch)
     await store.settle()
+    const used = coresUsed()
     const workers = await startWorkers(contestant, store.url, processes, 'drain')
     while (!(await store.isEmpty())) await pause(ASK_EVERY_MS)
     const drainSeconds = (Date.now() - Math.min(...workers.map((worker) => worker.startedAt))) / 1_000
+    const cores_busy = Math.round(100 * used())
     const ended = await Promise.all(workers.map((worker) => worker.stop()))
     return {
       contestant,
@@ -47,6 +52,7 @@ export async function drainRound(
       enqueue_per_second: Math.round(jobs / seconds),
       drain_per_second: Math.round(jobs / drainSeconds),
       worker_cpu_us_per_job: Math.round((ended.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0) * 1e6) / jobs),
+      cores_busy,
     }
   } finally {
     await store.close()
@@ -80,10 +86,16 @@ function ratesTable(measurements: DrainRound[], { contestants, processes }: Benc
     contestants.map((contestant) => {
       const own = measurements.filter((one) => one.contestant === contestant && one.processes === count)
       const middle = (pick: (one: DrainRound) => number) => rounded(median(own.map(pick)))
-      return [contestant, count, middle((one) => one.drain_per_second), middle((one) => one.enqueue_per_second), middle((one) => one.worker_cpu_us_per_job)]
+      const figures = [
+        middle((one) => one.drain_per_second),
+        middle((one) => one.enqueue_per_second),
+        middle((one) => one.worker_cpu_us_per_job),
+        middle((one) => one.cores_busy),
+      ]
+      return [contestant, count, ...figures]
     }),
   )
-  return { title: 'Medians', columns: ['', 'processes', 'drain jobs/s', 'bulk enqueue jobs/s', 'worker CPU us/job'], rows }
+  return { title: 'Medians', columns: ['', 'processes', 'drain jobs/s', 'bulk enqueue jobs/s', 'worker CPU us/job', 'cores busy %'], rows }
 }
 
 type Rates = (contestant: string, processes: number) => number[]

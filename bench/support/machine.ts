@@ -45,3 +45,18 @@ export function describeMachine({ cpu, cores, memory_gib, load_before, node, pos
     .join(', ')
   return `On ${cores} x ${cpu}, ${memory_gib} GiB, load ${load_before.toFixed(2)} before, Node ${node}, PostgreSQL ${server_version} (${list}).`
 }
+
+/** Begins to watch the cores; what it returns tells the share of their time, 0 to 1, in which they did something since. */
+export function coresUsed(): () => number {
+  const before = coreTimes()
+  return () => {
+    const now = coreTimes()
+    return 1 - (now.idle - before.idle) / (now.all - before.all)
+  }
+}
+
+function coreTimes(): { idle: number; all: number } {
+  const times = cpus().flatMap((core) => Object.entries(core.times))
+  const sum = (of: [string, number][]) => of.reduce((total, [, ms]) => total + ms, 0)
+  return { idle: sum(times.filter(([kind]) => kind === 'idle')), all: sum(times) }
+}
