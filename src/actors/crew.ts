@@ -26,6 +26,8 @@ const NEWEST = 0.05
 /** What the crew tells its supervisor. */
 export interface CrewEvents {
   slotFree(): void
+  /** A job of its own will be due again in so many milliseconds. */
+  putOff(ms: number): void
   /** The job had moved on, as far as this worker can tell. */
   leaseLost(job: ClaimedJob): void
   /** What came of a lease is not known here any more. */
@@ -186,6 +188,7 @@ export class Crew implements JobHost {
     if (actor.lease !== null && actor.claimed !== 'unknown') this.leases.jobLeft(actor.lease)
     else if (actor.lease !== null) this.#abandon(actor.lease)
     if (!recorded) this.#events.leaseLost(actor.job)
+    else if (actor.putOffMs > 0) this.#events.putOff(actor.putOffMs)
     this.#dismiss(actor)
   }
 

@@ -104,6 +104,12 @@ export class JobActor implements RunHost, Settler<Decision> {
     return this.#course.standing.state
   }
 
+  /** For how long the job that has left is put off; 0 where it has ended, or was given back. */
+  get putOffMs(): number {
+    const { state, context } = this.#course.standing
+    return state === 'retried' || state === 'queued' ? context.delay_ms : 0
+  }
+
   /** Breaks the run off; the first reason counts. */
   interrupt(kind: Interruption['kind'], message: string): void {
     this.#run.interrupt(kind, message)

@@ -44,6 +44,8 @@ export class Lanes {
   #vain = 0
   /** A lane gave its last due jobs since the last look: what becomes due next in it is not known. */
   #isDrained = false
+  /** When the first of the jobs is due that were put off here since the last look. */
+  #expectedAt = Number.POSITIVE_INFINITY
   /** The lanes that gave jobs last, the newest at the end. */
   #recent = new Map<string, LaneQuota>()
 
@@ -53,6 +55,18 @@ export class Lanes {
     this.#vain = this.#isShort && rows.some((row) => row.bundled) ? this.#vain + 1 : 0
     this.#isShort = false
     this.#isDrained = false
+    if (this.#expectedAt <= now) this.#expectedAt = Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * A job of some lane of the queue will be due then.
+   *
+   * @returns whether it is the first of which this is known
+   */
+  expect(at: number): boolean {
+    if (at >= this.#expectedAt) return false
+    this.#expectedAt = at
+    return true
   }
 
   /** Of what is known to wait nothing can be had now. */
@@ -82,6 +96,7 @@ export class Lanes {
   /** Milliseconds until the next known job may be claimed, or a lane that gave too little is to be looked at again; null where nothing is known. */
   nextDueMs(now: number): number | null {
     const times = [...this.#lanes.values()].filter((lane) => lane.free > 0).map((lane) => lane.dueAt - now)
+    if (this.#expectedAt < Number.POSITIVE_INFINITY) times.push(this.#expectedAt - now)
     if (this.#isDrained) times.push(NEXT_DUE_MS)
     if (this.#isShort) times.push(Math.min(SHORT_MS.max, SHORT_MS.first * 2 ** this.#vain))
     return times.length === 0 ? null : Math.max(0, Math.min(...times), this.#closedUntil - now)

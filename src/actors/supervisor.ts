@@ -103,6 +103,7 @@ class SupervisorHost implements QueueSupervisor {
     this.#failed = failed
     this.crew = new Crew(engine, recorder, worker, {
       slotFree: () => this.#slotFree(),
+      putOff: (ms) => this.#putOff(ms),
       leaseLost: (job) => this.suspects.add(job.id),
       leaseUnknown: () => (this.doubt = { since: performance.now(), asked: false }),
       jobCrashed: (job, error) => this.#jobCrashed(job, error),
@@ -259,6 +260,14 @@ class SupervisorHost implements QueueSupervisor {
     const { POLL_MS } = this.#engine.config
     const dueMs = this.#lanes.nextDueMs(performance.now()) ?? POLL_MS
     this.#timers.wait = setTimeout(() => this.#tell({ type: 'POLL' }), Math.min(POLL_MS, Math.max(WAIT_MIN_MS, dueMs)))
+  }
+
+  /** A job of this worker is tried again, or called again: that is known here, and need not wait for a poll. */
+  #putOff(ms: number): void {
+    if (ms >= this.#engine.config.POLL_MS || !this.#lanes.expect(performance.now() + ms)) return
+    if (this.ref.getSnapshot().value !== 'waiting') return
+    clearTimeout(this.#timers.wait)
+    this.#waitForWork()
   }
 
   #slotFree(): void {

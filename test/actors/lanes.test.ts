@@ -95,6 +95,16 @@ test('a lane that gave its last due job is looked at again soon, for when the ne
   assert.equal(lanes.nextDueMs(300), null, "a lane that gave nothing is another worker's, and one that is gone waits for nobody")
 })
 
+test('a job that was put off here is waited for, until it was looked for when it was due', () => {
+  const lanes = lanesOf()
+  assert.deepEqual([lanes.expect(400), lanes.expect(700), lanes.expect(300)], [true, false, true])
+  assert.equal(lanes.nextDueMs(100), 200)
+  lanes.renew([], 299)
+  assert.equal(lanes.nextDueMs(299), 1, 'a look before knows nothing of it')
+  lanes.renew([lane('a', 0, 1_000, 400)], 300)
+  assert.equal(lanes.nextDueMs(300), 400)
+})
+
 test('a lane whose first job is not due yet is waited for', () => {
   const lanes = lanesOf(lane('a', 0, 1_000, 400), lane('b', 0, 1_000, 900))
   assert.deepEqual(lanes.plan(10, 0), [])

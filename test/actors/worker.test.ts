@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Worker } from '#actors/worker.ts'
 import { enqueueJobs } from '#db/job-enqueue.ts'
 import { moveJob } from '#db/job-moves.ts'
+import { notifyWorkers } from '#db/jobs.ts'
 import { insertProbeEffect } from '#db/probe-effects.ts'
 import { newJob, PermanentFailure } from '#jobs/job-type.ts'
 import type { JobType } from '#jobs/job-type.ts'
@@ -83,6 +84,30 @@ test('a job that is out of attempts fails, and REQUEUE runs it again from the st
     await until(statusIs(id, 'done'), 'the requeued job is done')
     assert.equal((await jobOf(database, id))['attempt'], 1)
   })
+})
+
+test('a job that failed here, or asked to be called again, is due when it says, and waits for no poll', async () => {
+  const type = jobType(
+    'AGAIN',
+    async ({ attempt }) => {
+      calls += 1
+      if (calls === 1) return { kind: 'snooze', delay_ms: 40 }
+      if (attempt < 3) throw new Error('once more')
+      return { kind: 'succeed' }
+    },
+    { queue: 'again', backoff: { base_ms: 40, factor: 1, max_ms: 40, jitter: 0 } },
+  )
+  let calls = 0
+  const worker = await testWorker(database, { jobTypes: typesOf(type), queues: ['again'] }, { POLL_MS: '60000' })
+  const [id] = await enqueueJobs(database.system, [newJob(type, null, {})])
+  await notifyWorkers(database.system, JSON.stringify({ queues: ['again'] }))
+  await until(statusIs(id!, 'done'), 'it is done')
+  await worker.drain()
+  const [{ ms }] = (await database.owner(`select (extract(epoch from finished_at - created_at) * 1000)::float8 as ms from job_queue where id = $1`, [id])) as [
+    { ms: number },
+  ]
+  assert.equal(calls, 4)
+  assert.ok(ms < 50_000, `three times put off, by 40 ms: it took ${ms} ms, and a poll comes each 60 s`)
 })
 
 test('a permanent failure is not retried', async () => {
