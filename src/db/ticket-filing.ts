@@ -39,7 +39,7 @@ export interface TicketJob extends NewJob {
 }
 
 /** A ticket, and which of its jobs were enqueued, counted from 1. Made once: a schema is compiled when it first reads a row. */
-const ticketAndPlaces = ticketRow.extend({ places: z.array(z.number()) })
+const ticketAndPlaces = ticketRow.extend({ places: z.string().nullable() })
 
 /**
  * The same together with the jobs that it causes, in one statement: each further one would cost half of what the jobs do.
@@ -75,10 +75,10 @@ export async function insertTicketAndJobs(
     with settings as materialized (
       select ai_triage_enabled, kb_suggestion_enabled from org_settings where organization_id = bound_organization()
     ), ${plainJobs(jobs, happening?.traceparent ?? null, wanted)}, ${numberedTicket(ticket, author, afterJobs)}
-    select ${ticketColumns}, array(select ordinal::int4 from job) as places, ${told(wakeMessage(jobs, wake))} from inserted ticket`,
+    select ${ticketColumns}, (select string_agg(ordinal::text, ',') from job) as places, ${told(wakeMessage(jobs, wake))} from inserted ticket`,
       ),
     )
-    enqueued = places.map((place) => jobs[place - 1]!)
+    enqueued = (places?.split(',') ?? []).map((place) => jobs[Number(place) - 1]!)
     countEnqueued(db, enqueued)
     return { ticket: row, enqueued }
   } finally {
