@@ -1,10 +1,12 @@
 import { enqueueBatch } from '#db/job-dependencies.ts'
+import { moveJobs } from '#db/job-bulk.ts'
 import { moveJob } from '#db/job-moves.ts'
 import { enqueueJobs } from '#db/job-enqueue.ts'
 import { notifyWorkers } from '#db/jobs.ts'
 import type { NewJob } from '#db/job-enqueue.ts'
 import { isDatabaseAway, sqlState } from '#db/errors.ts'
 import { inOrganization } from '#db/pool.ts'
+import { rescheduleJob } from '#db/reschedule.ts'
 import type { Database, DatabaseTransactionConnection } from '#db/pool.ts'
 import { newJob } from '#jobs/job-type.ts'
 import { probe } from '#jobs/probe.ts'
@@ -21,6 +23,9 @@ const BATCH_JOBS = 5
 const BURST = { share: 0.06, times: 8 }
 /** Cancels aim at the newest jobs, which may still be on their way. */
 const NEWEST = 40
+/** So many of the cancels are of several jobs at once, neighbours of which many share a bundle, and so many put a job off instead. */
+const BULK = { share: 0.2, jobs: 12 }
+const PUT_OFF = { share: 0.2, ms: 3_000 }
 
 type Make = (chance: Chance, marker: string) => Partial<NewJob> & { payload: Record<string, unknown> }
 
@@ -63,7 +68,7 @@ export class Workload {
   /** Jobs whose enqueuing transaction was confirmed. */
   readonly enqueued: number[] = []
   readonly batches: Batch[] = []
-  readonly counts = { duplicates: 0, cancelled: 0, cancels_asked_for: 0, requeued: 0, unanswered: 0 }
+  readonly counts = { duplicates: 0, cancelled: 0, cancels_asked_for: 0, put_off: 0, requeued: 0, unanswered: 0 }
   /** What an operator or enqueuer was answered besides, by SQLSTATE: nobody should be. */
   readonly refusals = new Map<string, number>()
 
@@ -95,13 +100,16 @@ export class Workload {
     })
   }
 
-  /** An operator cancels one of the newest jobs, or requeues any that has ended. */
+  /** An operator cancels one of the newest jobs, or several, or puts one off, or requeues any that has ended. */
   async meddle(): Promise<void> {
     const type = this.#chance.next() < 0.6 ? 'CANCEL' : 'REQUEUE'
     const from = type === 'CANCEL' ? Math.max(0, this.enqueued.length - NEWEST) : 0
     const at = this.#chance.next()
     const id = this.enqueued[from + Math.floor(at * (this.enqueued.length - from))]
     if (id === undefined) return
+    const way = type === 'CANCEL' ? this.#chance.next() : 1
+    if (way < BULK.share) return this.#cancelSeveral(this.enqueued.filter((job) => job >= id && job < id + BULK.jobs))
+    if (way < BULK.share + PUT_OFF.share) return this.#putOff(id, this.#chance.between(0, PUT_OFF.ms))
     await this.#attempt(async () => {
       const { kind } = await this.#database.system.transaction((tx) => moveJob(tx, id, { type }, { by: 'chaos' }))
       if (kind === 'requested') {
@@ -109,6 +117,24 @@ export class Workload {
         await notifyWorkers(this.#database.system, JSON.stringify({ cancel: [id] }))
       }
       if (kind === 'moved') this.counts[type === 'CANCEL' ? 'cancelled' : 'requeued'] += 1
+    })
+  }
+
+  async #cancelSeveral(ids: readonly number[]): Promise<void> {
+    await this.#attempt(async () => {
+      const { moved, requested } = await this.#database.system.transaction((tx) =>
+        moveJobs(tx, ids, { type: 'CANCEL', states: ['queued', 'retried', 'claimed', 'running'], details: { by: 'chaos' } }),
+      )
+      if (requested.length > 0) await notifyWorkers(this.#database.system, JSON.stringify({ cancel: requested }))
+      this.counts.cancels_asked_for += requested.length
+      this.counts.cancelled += moved.length
+    })
+  }
+
+  async #putOff(id: number, ms: number): Promise<void> {
+    await this.#attempt(async () => {
+      const isWaiting = await this.#database.system.transaction((tx) => rescheduleJob(tx, id, new Date(Date.now() + ms).toISOString()))
+      if (isWaiting) this.counts.put_off += 1
     })
   }
 
