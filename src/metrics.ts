@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { TalliedHistogram } from './tallied-histogram.ts'
 
 /** What this process exports. Each process has its own registry; a scrape of the API reads the API's. */
 export const registry = new Registry()
@@ -87,8 +88,8 @@ export const metrics = {
     registers,
     collect: drainTallies,
   }),
-  jobWait: new Histogram({ name: 'atum_job_wait_seconds', help: 'Time from due to claim', labelNames: ['job_type'], buckets: SECONDS, registers }),
-  jobRun: new Histogram({ name: 'atum_job_run_seconds', help: 'Time of an attempt in its handler', labelNames: ['job_type'], buckets: SECONDS, registers }),
+  jobWait: new TalliedHistogram({ name: 'atum_job_wait_seconds', help: 'Time from due to claim', labelName: 'job_type', buckets: SECONDS }, registry),
+  jobRun: new TalliedHistogram({ name: 'atum_job_run_seconds', help: 'Time of an attempt in its handler', labelName: 'job_type', buckets: SECONDS }, registry),
   oldestDue: new Gauge({ name: 'atum_job_oldest_due_seconds', help: 'Age of the oldest due job that no worker holds', labelNames: ['queue'], registers }),
   rescued: new Counter({ name: 'atum_jobs_rescued_total', help: 'Jobs taken back from lost workers', registers }),
   leasesLost: new Counter({

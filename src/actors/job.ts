@@ -215,7 +215,7 @@ export class JobActor implements RunHost, Settler<Decision> {
 
   /** What the run came to, told by it once. */
   ended(outcome: Outcome | Error): void {
-    meterOf(this.job.job_type).ran(this.#run.ms)
+    meterOf(this.job.job_type).run.observe(this.#run.ms / 1_000)
     this.#close(outcome)
   }
 

@@ -6,7 +6,7 @@ const eventIndex = new Map(JOB_EVENTS.map((event, index) => [event, index]))
 const stateIndex = new Map(JOB_STATES.map((state, index) => [state, index]))
 
 /**
- * The metrics of one job type. Its histograms have their labels resolved once, and transitions are tallied in an array
+ * The metrics of one job type. Its histograms are found once, and transitions are tallied in an array
  * until somebody reads the counters: finding a labelled counter costs more than deciding a no-op job's transitions.
  */
 class Meter {
@@ -18,13 +18,8 @@ class Meter {
 
   constructor(jobType: string) {
     this.#jobType = jobType
-    this.wait = metrics.jobWait.labels({ job_type: jobType })
-    this.run = metrics.jobRun.labels({ job_type: jobType })
-  }
-
-  /** An attempt's time in its handler. */
-  ran(ms: number): void {
-    this.run.observe(ms / 1_000)
+    this.wait = metrics.jobWait.of(jobType)
+    this.run = metrics.jobRun.of(jobType)
   }
 
   countTransition(event: JobEventName, from: JobState, to: JobState): void {

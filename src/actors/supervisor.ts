@@ -314,7 +314,12 @@ class SupervisorHost implements QueueSupervisor {
 /** Feeds the metrics of claims. */
 function countWaits(jobs: readonly ClaimedRow[]): void {
   metrics.claimBatch.observe(jobs.length)
-  for (const job of jobs) meterOf(job.job_type).wait.observe(Math.max(0, job.wait_ms) / 1_000)
+  // Those of one bundle have waited alike.
+  for (let from = 0, to = 0; from < jobs.length; from = to) {
+    const { job_type, wait_ms } = jobs[from]!
+    while (to < jobs.length && jobs[to]!.job_type === job_type && jobs[to]!.wait_ms === wait_ms) to += 1
+    meterOf(job_type).wait.observe(Math.max(0, wait_ms) / 1_000, to - from)
+  }
 }
 
 /** What may be asked of each lane under the limits. Pure. */
