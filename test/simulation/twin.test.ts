@@ -63,11 +63,12 @@ const newJob = (): NewJob => ({
   unique_key: chance() < 0.3 ? `key-${between(1, 4)}` : null,
 })
 
-/** Few jobs, or so many that they stand in bundles, of three kinds; a call names a unique key once. */
+/** Few jobs, or so many that they stand in bundles, of several kinds or of one; a call names a unique key once. */
 const enqueue = (): Promise<unknown> => {
   const kinds = [newJob(), newJob(), newJob()]
   const wanted = chance() < 0.8 ? Array.from({ length: between(1, 4) }, newJob) : Array.from({ length: between(19, 130) }, () => oneOf(kinds))
   for (const [at, job] of wanted.entries()) wanted[at] = { ...job, max_attempts: between(1, 3), unique_key: at > 0 ? null : job.unique_key! }
+  if (chance() < 0.5) wanted.fill({ ...wanted[0]!, unique_key: null })
   return both(
     'enqueue',
     () => enqueueJobs(db, wanted),
@@ -188,10 +189,12 @@ const anyEvent = (): JobEvent =>
 /** Decides on some rows as they stand, and keeps the decisions for a while. */
 function decide(): void {
   const jobs = [...twin.jobs.values()]
-  // Most have ended sooner or later: half of those that are chosen wait.
+  // Most have ended sooner or later: of those that are chosen a third wait, and a third are held.
   const waiting = jobs.filter(({ status }) => status === 'queued')
+  const held = jobs.filter(({ locked_by }) => locked_by !== null)
   for (let tries = 0; tries < 12; tries += 1) {
-    const job = oneOf(chance() < 0.5 && waiting.length > 0 ? waiting : jobs)
+    const some = oneOf([waiting, held, jobs])
+    const job = oneOf(some.length > 0 ? some : jobs)
     const event = anyEvent()
     // What moveJob asks before it queues a job again.
     if (event.type === 'REQUEUE' && job.unique_key !== null) continue
