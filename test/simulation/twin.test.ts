@@ -67,8 +67,9 @@ const newJob = (): NewJob => ({
 const enqueue = (): Promise<unknown> => {
   const kinds = [newJob(), newJob(), newJob()]
   const wanted = chance() < 0.8 ? Array.from({ length: between(1, 4) }, newJob) : Array.from({ length: between(19, 130) }, () => oneOf(kinds))
-  for (const [at, job] of wanted.entries()) wanted[at] = { ...job, max_attempts: between(1, 3), unique_key: at > 0 ? null : job.unique_key! }
-  if (chance() < 0.5) wanted.fill({ ...wanted[0]!, unique_key: null })
+  const areAlike = chance() < 0.5
+  for (const [at, job] of wanted.entries())
+    wanted[at] = areAlike ? { ...wanted[0]!, unique_key: null } : { ...job, max_attempts: between(1, 3), unique_key: at > 0 ? null : job.unique_key! }
   return both(
     'enqueue',
     () => enqueueJobs(db, wanted),
