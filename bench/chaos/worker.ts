@@ -1,9 +1,11 @@
 /** A worker as a process of its own, to be killed and stopped: `node bench/chaos/worker.ts OWNER_URL`. Settings come from the environment. */
+import { hostname } from 'node:os'
 import { startWorker } from '#actors/worker.ts'
 import { whenReachable } from '#cli/reach.ts'
 import { readConfig } from '#config.ts'
 import { serviceUrls } from '#db/logins.ts'
 import { openDatabase } from '#db/pool.ts'
+import { workerSession } from '#db/workers.ts'
 import type { JobType } from '#jobs/job-type.ts'
 import { probe } from '#jobs/probe.ts'
 import { createLogger } from '#log.ts'
@@ -15,7 +17,7 @@ const log = createLogger('warn', 'worker')
 // A worker whose parent is gone has nobody to start it again, and nobody to end it.
 process.on('disconnect', () => process.exit(1))
 // As `atum-desk work` does: PostgreSQL may be down, or coming up.
-const open = () => openDatabase(urls, { size: config.DATABASE_POOL_SIZE, name: 'atum-desk worker' })
+const open = () => openDatabase(urls, { size: config.DATABASE_POOL_SIZE, name: workerSession(hostname(), process.pid) })
 const database = (await whenReachable(open, new AbortController().signal, log, { waitMs: config.DATABASE_WAIT_MS }))!
 const worker = await startWorker({
   config,

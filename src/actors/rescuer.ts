@@ -4,7 +4,7 @@ import { recordMoves } from '#db/job-records.ts'
 import { orphanedJobs } from '#db/jobs.ts'
 import type { Move } from '#db/job-records.ts'
 import type { StandingRow } from '#db/jobs.ts'
-import { closeRescues, declareLostWorkers, hasUnrescuedWorkers } from '#db/workers.ts'
+import { closeRescues, declareLostWorkers, endTransactionsOfLost, hasUnrescuedWorkers } from '#db/workers.ts'
 import { backoffMs, DEFAULT_BACKOFF } from '#jobs/job-type.ts'
 import { metrics } from '#metrics.ts'
 import type { Engine } from './engine.ts'
@@ -27,6 +27,8 @@ export const rescuerService: Service = {
     const lost = await declareLostWorkers(engine.database.system, engine.config.WORKER_LOST_MS)
     if (lost.length > 0) engine.log.warn({ workers: lost }, 'workers declared lost: their heartbeat has stopped')
     if (!(await hasUnrescuedWorkers(engine.database.system))) return
+    const ended = await endTransactionsOfLost(engine.database.system)
+    if (ended > 0) engine.log.warn({ transactions: ended }, 'transactions of lost workers ended: they kept what they had locked')
     while ((await recordLeases(engine.database.system, 'ended')).looked > 0 && (await rescueBatch(engine)) > 0);
     while ((await rescueBatch(engine)) === BATCH_MAX);
     await closeRescues(engine.database.system, SETTLE_MS)

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { Command } from 'commander'
 import type { Worker } from '#actors/worker.ts'
 import { readEmbeddingsConfig } from '#ai/embeddings-config.ts'
@@ -31,11 +32,12 @@ async function work({ json }: { json?: boolean }): Promise<void> {
   readEmbeddingsConfig()
   readDeliveryConfig()
   const stop = listenForStop()
-  const [{ startWorker }, { ping }, { openDatabase }, { serviceUrls }, { createLogger }] = await Promise.all([
+  const [{ startWorker }, { ping }, { openDatabase }, { serviceUrls }, { workerSession }, { createLogger }] = await Promise.all([
     import('#actors/worker.ts'),
     import('#db/health.ts'),
     import('#db/pool.ts'),
     import('#db/logins.ts'),
+    import('#db/workers.ts'),
     import('#log.ts'),
   ])
   const { serveWorkerMetrics, tellCounts } = await import('./worker-metrics.ts')
@@ -50,7 +52,7 @@ async function work({ json }: { json?: boolean }): Promise<void> {
     status: () => (worker ? `worker ${worker.id}, ${worker.jobs()} jobs in hand` : 'waiting for the database'),
     log,
   })
-  const open = () => openDatabase(serviceUrls(ownerUrl), { size: config.DATABASE_POOL_SIZE, name: 'atum-desk worker' })
+  const open = () => openDatabase(serviceUrls(ownerUrl), { size: config.DATABASE_POOL_SIZE, name: workerSession(hostname(), process.pid) })
   database = await whenReachable(open, stop.asked, log, { waitMs: config.DATABASE_WAIT_MS })
   if (!database) process.exit(0)
   const starting = startWorker({ config, database, directUrl: serviceUrls(config.DATABASE_DIRECT_URL ?? ownerUrl).system, log })

@@ -12,6 +12,14 @@ export interface WorkerDescription {
   formerly?: number
 }
 
+/** PostgreSQL cuts a session's name after so many characters. */
+const SESSION_NAME_MAX = 63
+
+/** What the sessions of a worker's process are called in PostgreSQL: by it they are found when the worker is lost. */
+export function workerSession(host: string, pid: number): string {
+  return `atum-desk worker ${pid}@${host}`.slice(0, SESSION_NAME_MAX)
+}
+
 /** Enters a worker; its jobs are fenced by this id, which is never used again. */
 export async function registerWorker(db: CommonQueryMethods, worker: WorkerDescription): Promise<number> {
   return db.oneFirst(sql.type(z.object({ id: z.number() }))`
@@ -52,6 +60,25 @@ export async function declareLostWorkers(db: CommonQueryMethods, lostMs: number)
      where status in ('active', 'draining')
        and greatest(heartbeat_at, pg_postmaster_start_time()) < now() - ${lostMs} * interval '1 millisecond'
     returning id`)
+}
+
+/**
+ * Ends the transactions in which lost workers hang: a process that was stopped, or a machine that vanished, keeps its locks, and
+ * with the lock on a queue's limits everybody would wait for it. One whose name a living worker bears, too, is let be.
+ *
+ * @returns how many
+ */
+export async function endTransactionsOfLost(db: CommonQueryMethods): Promise<number> {
+  return db.oneFirst(sql.type(z.object({ ended: z.number() }))`
+    with session as materialized (
+      select left('atum-desk worker ' || pid || '@' || host, ${SESSION_NAME_MAX}) as name
+        from workers where ended_at is null or (status = 'lost' and rescued_at is null)
+       group by 1 having every(status = 'lost')
+    )
+    select count(pg_terminate_backend(pid))::int as ended
+      from pg_stat_activity
+     where usename = current_user and datname = current_database() and pid <> pg_backend_pid()
+       and xact_start is not null and application_name in (select name from session)`)
 }
 
 /** Whether a worker has ended whose jobs have not all been looked for yet. */
