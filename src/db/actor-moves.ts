@@ -15,9 +15,11 @@ export interface ActorMove {
   stays: Record<string, number>
 }
 
-/** Writes how the actors of a worker moved since this was last written. */
+/** Writes how the actors of a worker moved since this was last written. They are figures: their commit is not waited for. */
 export async function insertActorMoves(db: CommonQueryMethods, worker: number, moves: readonly ActorMove[]): Promise<void> {
-  await db.query(sql.typeAlias('void')`insert into actor_moves (worker, moves) values (${worker}, ${JSON.stringify(moves)}::jsonb)`)
+  await db.query(sql.typeAlias('void')`
+    with unhurried as materialized (select set_config('synchronous_commit', 'off', true))
+    insert into actor_moves (worker, moves) select ${worker}, ${JSON.stringify(moves)}::jsonb from unhurried`)
 }
 
 const countedMove = z.object({ event: z.string(), from_state: z.string(), to_state: z.string(), stay: z.number(), count: z.number() })

@@ -29,14 +29,21 @@ export async function registerWorker(db: CommonQueryMethods, worker: WorkerDescr
     returning id`)
 }
 
-/** Says that the worker lives. @returns whether it is asked to drain; null where the others have taken it for dead meanwhile */
+/**
+ * Says that the worker lives. The commit is not waited for: a beat that a fall of the server undoes counts for nothing, since its start
+ * counts as one, and a flush a beat held up the jobs that were enqueued meanwhile.
+ *
+ * @returns whether it is asked to drain; null where the others have taken it for dead meanwhile
+ */
 export async function heartbeat(
   db: CommonQueryMethods,
   id: number,
   facts: { event_loop_lag_ms: number; actor_tree: unknown },
 ): Promise<{ drain_requested: boolean } | null> {
   return db.maybeOne(sql.type(z.object({ drain_requested: z.boolean() }))`
+    with unhurried as materialized (select set_config('synchronous_commit', 'off', true))
     update workers set heartbeat_at = now(), event_loop_lag_ms = ${facts.event_loop_lag_ms}, actor_tree = ${JSON.stringify(facts.actor_tree)}::jsonb
+      from unhurried
      where id = ${id} and status in ('active', 'draining')
     returning drain_requested_at is not null as drain_requested`)
 }
