@@ -49,13 +49,14 @@ export class Lanes {
   /** The lanes that gave jobs last, the newest at the end. */
   #recent = new Map<string, LaneQuota>()
 
-  renew(rows: readonly LaneRow[], now: number): void {
+  /** @param askedAt when `rows` were asked for: of what was put off later they need not tell */
+  renew(rows: readonly LaneRow[], now: number, askedAt = now): void {
     this.#renewedAt = now
     this.#lanes = new Map(rows.map((row) => [keyOf(row), laneOf(row, now)]))
     this.#vain = this.#isShort && rows.some((row) => row.bundled) ? this.#vain + 1 : 0
     this.#isShort = false
     this.#isDrained = false
-    if (this.#expectedAt <= now) this.#expectedAt = Number.POSITIVE_INFINITY
+    if (this.#expectedAt <= askedAt) this.#expectedAt = Number.POSITIVE_INFINITY
   }
 
   /**

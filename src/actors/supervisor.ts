@@ -209,11 +209,12 @@ class SupervisorHost implements QueueSupervisor {
     this.#owesLook = guessed.jobs.length > 0
     if (this.#owesLook) return guessed
     const { system } = this.#engine.database
+    const askedAt = performance.now()
     const [limits, lanes] = await Promise.all([readQueueLimits(system, this.queue), readyLanes(system, this.queue, LANES_MAX)])
     if (limits?.paused) this.#lanes.close(performance.now() + this.#engine.config.POLL_MS)
     else if (this.#limits?.paused) this.#lanes.close(0)
     this.#limits = limits
-    this.#lanes.renew(lanes, performance.now())
+    this.#lanes.renew(lanes, performance.now(), askedAt)
     return NONE
   }
 

@@ -105,6 +105,15 @@ test('a job that was put off here is waited for, until it was looked for when it
   assert.equal(lanes.nextDueMs(300), 400)
 })
 
+test('what was put off while the lanes were being asked for is still expected, however late their answer comes', () => {
+  const lanes = new Lanes()
+  assert.equal(lanes.expect(140), true)
+  lanes.renew([], 150, 99)
+  assert.equal(lanes.nextDueMs(150), 0)
+  lanes.renew([], 151, 150)
+  assert.equal(lanes.nextDueMs(151), null)
+})
+
 test('a lane whose first job is not due yet is waited for', () => {
   const lanes = lanesOf(lane('a', 0, 1_000, 400), lane('b', 0, 1_000, 900))
   assert.deepEqual(lanes.plan(10, 0), [])
