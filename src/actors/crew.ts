@@ -1,10 +1,11 @@
 import type { ClaimedJob } from '#db/job-claims.ts'
 import type { Engine } from './engine.ts'
-import { JobActor, Taking } from './job.ts'
+import { JobActor } from './job.ts'
 import type { JobHost } from './job.ts'
 import { Leases } from './leases.ts'
 import type { Interruption } from './run.ts'
 import type { Recorder } from './recorder.ts'
+import { Taking } from './taking.ts'
 
 /** Rows of the actor tree that one queue shows at most. */
 const TREE_JOBS_MAX = 50

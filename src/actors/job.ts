@@ -8,11 +8,10 @@ import type { DatabaseTransactionConnection } from '#db/pool.ts'
 import { backoffMs, DEFAULT_BACKOFF, PermanentFailure } from '#jobs/job-type.ts'
 import type { JobType, Outcome, RunningJob } from '#jobs/job-type.ts'
 import type { JobEvent, JobFault, JobState } from '#machines/job.ts'
-import type { JobStanding } from '#machines/job-step.ts'
 import { metrics } from '#metrics.ts'
 import type { Happened } from '#open-telemetry.ts'
 import { tracing } from '#tracing.ts'
-import { Course } from './course.ts'
+import type { Course } from './course.ts'
 import type { Engine } from './engine.ts'
 import { countTransitions } from './recorder.ts'
 import { meterOf } from './meter.ts'
@@ -20,6 +19,8 @@ import type { JobTypeName, Recorder, Settled, Settler } from './recorder.ts'
 import { Interruption, Run, toError } from './run.ts'
 import type { RunHost } from './run.ts'
 import { awayPauseMs, isAwayForNow } from './service.ts'
+import { wholeMs } from './taking.ts'
+import type { Taking } from './taking.ts'
 
 const STACK_CHARS = 4_000
 /** Progress is written at most this often. */
@@ -455,41 +456,6 @@ export class JobActor implements RunHost, Settler<Decision> {
     meterOf(this.job.job_type).countEnd(this.#engine.workerName, this.#course.standing.state)
   }
 }
-
-/** What jobs that were taken together have in common. */
-export class Taking {
-  /** The serial of their lease; null where their CLAIM was recorded at once. */
-  readonly lease: number | null
-  /** On the wall clock. */
-  readonly since = Date.now()
-  /** On this process's monotonic clock. */
-  readonly at = wholeMs()
-  readonly #worker: number
-  #last: { job: ClaimedJob; course: Course } | null = null
-
-  constructor(lease: number | null, worker: number) {
-    this.lease = lease
-    this.#worker = worker
-  }
-
-  /** Where the job's course begins: in one place for neighbours that are alike. */
-  courseOf(job: ClaimedJob): Course {
-    if (this.#last === null || !isAlike(job, this.#last.job)) this.#last = { job, course: new Course(this.#standingOf(job)) }
-    return this.#last.course
-  }
-
-  #standingOf({ was, attempt, max_attempts, last_error }: ClaimedJob): JobStanding {
-    const worker = this.lease === null ? this.#worker : null
-    return { state: this.lease === null ? 'claimed' : was, context: { attempt, max_attempts, delay_ms: 0, worker, last_error } }
-  }
-}
-
-function isAlike(job: ClaimedJob, other: ClaimedJob): boolean {
-  return job.was === other.was && job.attempt === other.attempt && job.max_attempts === other.max_attempts && job.last_error === other.last_error
-}
-
-/** The monotonic clock in whole milliseconds, rounded up: what comes after CLAIM is never told as before it. */
-const wholeMs = (): number => Math.ceil(performance.now())
 
 /** What a handler is given. What it looks at is made when it looks: most quick ones use next to nothing of it. */
 class Running implements RunningJob<unknown> {

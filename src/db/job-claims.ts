@@ -1,24 +1,11 @@
 import { z } from 'zod'
+import { claimedRow } from './claimed-job.ts'
+import type { ClaimedRow } from './claimed-job.ts'
 import { leaseFromLane } from './lane-lease.ts'
 import { prepared, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
 
-/** What the engine needs of a claimed job; narrow, because it is read tens of thousands of times a second. */
-const claimedJob = z.object({
-  id: z.number(),
-  organization_id: z.string().nullable(),
-  job_type: z.string(),
-  version: z.number(),
-  attempt: z.number(),
-  max_attempts: z.number(),
-  last_error: z.string().nullable(),
-  payload: z.unknown(),
-})
-export interface ClaimedJob extends z.infer<typeof claimedJob> {
-  was: 'queued' | 'retried'
-  /** By which its trace goes on, where it is traced. */
-  traceparent?: string | undefined
-}
+export type { ClaimedJob, ClaimedRow } from './claimed-job.ts'
 
 const laneRow = z.object({
   tenant: z.string(),
@@ -87,17 +74,6 @@ export interface LaneQuota {
   after_us: number
   limit: number
 }
-
-const place = z.object({
-  /** Which of the asked lanes it came from, counted from 1. */
-  lane: z.number(),
-  /** Microseconds since 1970 at which it was due; exact. */
-  due_us: z.number(),
-  wait_ms: z.number(),
-  was: z.enum(['queued', 'retried']),
-})
-const claimedRow = claimedJob.extend(place.shape)
-export type ClaimedRow = z.infer<typeof claimedRow>
 
 /** Jobs that stood in one place and differ in id and payload alone: a row a job took as long to send and read as to find. */
 const leasedRow = claimedRow.omit({ id: true, payload: true }).extend({

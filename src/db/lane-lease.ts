@@ -1,21 +1,7 @@
-import { z } from 'zod'
+import { claimedRow } from './claimed-job.ts'
+import type { ClaimedRow } from './claimed-job.ts'
 import { prepared, sql } from './sql.ts'
 import type { CommonQueryMethods } from './pool.ts'
-
-const leasedRow = z.object({
-  id: z.number(),
-  organization_id: z.string().nullable(),
-  job_type: z.string(),
-  version: z.number(),
-  attempt: z.number(),
-  max_attempts: z.number(),
-  last_error: z.string().nullable(),
-  payload: z.unknown(),
-  lane: z.number(),
-  due_us: z.number(),
-  wait_ms: z.number(),
-  was: z.enum(['queued', 'retried']),
-})
 
 /** One lane of jobs that have a place each and no limit, and how many of them to take. */
 interface PlainLane {
@@ -33,11 +19,11 @@ export async function leaseFromLane(
   db: CommonQueryMethods,
   claim: { queue: string; worker: number; serial: number; ended: readonly number[] },
   lane: PlainLane,
-): Promise<readonly z.infer<typeof leasedRow>[]> {
+): Promise<readonly ClaimedRow[]> {
   return db.any(
     prepared(
       'lease-from-lane',
-      sql.type(leasedRow)`
+      sql.type(claimedRow)`
     with open as materialized (
       select set_config('synchronous_commit', 'off', true)
        where not exists (select from queues where name = ${claim.queue} and paused_at is not null)
